@@ -1,52 +1,80 @@
-"""How far a count can be trusted: an interval for an accuracy, a test for two on the same data.
+"""How sure a measured accuracy is: an interval for one network, a test for two.
 
-Both take counts, so that a recorded result is enough; both are exact enough for one wrong image.
+n test images are a sample. The same network on another n would score a little differently, so a
+bare "0.91" says too little, and "0.91 beats 0.90" may say nothing at all.
 """
 
-from __future__ import annotations
-
 import math
+from statistics import NormalDist
 
-Z95 = 1.959963984540054  # 97.5 % of a standard normal lies below it
 
+def wilson(correct, n, confidence=0.95):
+    """Interval (low, high) for a network's accuracy, from `correct` right answers out of `n`.
 
-def wilson(correct: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """95 % interval of an accuracy from `correct` of `n` independent answers (Wilson 1927).
+    With p = correct / n and z the normal quantile (1.96 for 95 %), the interval holds every true
+    accuracy q for which p lies within z standard errors of q: |p - q| <= z * sqrt(q(1 - q) / n).
+    Solved for q it is centre -+ half width, where
 
-    Unlike correct/n +- z*sqrt(p(1-p)/n) it stays within [0, 1] and works at 0 and n.
-    Raises ValueError unless 0 <= correct <= n and n > 0.
+        centre = (p + z^2 / 2n) / (1 + z^2 / n)
+        half   = z * sqrt(p(1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n)
 
-    >>> low, high = wilson(9000, 10000)
-    >>> round(low, 4), round(high, 4)
-    (0.894, 0.9057)
+    Unlike p -+ z * sqrt(p(1 - p) / n) it never leaves [0, 1] and does not shrink to nothing when
+    every answer is right. Both ends are shares between 0 and 1.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927), 209-212.
+    Raises ValueError unless 0 <= correct <= n, n > 0 and 0 < confidence < 1.
+
+    >>> low, high = wilson(98, 100)                # "98 %" on 100 images ...
+    >>> f"{low:.3f} to {high:.3f}"
+    '0.930 to 0.994'
+    >>> low, high = wilson(9800, 10_000)           # ... and on 10,000
+    >>> f"{low:.3f} to {high:.3f}"
+    '0.977 to 0.983'
     """
-    if not (n > 0 and 0 <= correct <= n):
-        raise ValueError(f"Not a count of right answers: {correct} of {n}.")
+    if n <= 0 or not 0 <= correct <= n:
+        raise ValueError(f"correct answers must be between 0 and n > 0, not {correct} of {n}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95, not {confidence}.")
     p = correct / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At 0 and n the formula's two halves cancel exactly; rounding must not undo that.
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    scale = 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / scale
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
+    # At p = 0 and p = 1 one end is exact, and rounding must not push it past the edge.
     low = 0.0 if correct == 0 else centre - half
     high = 1.0 if correct == n else centre + half
     return low, high
 
 
-def paired_p_value(newly_wrong: int, newly_right: int) -> float:
-    """Exact two-sided McNemar test: could both models be equally good on the same inputs?
+def mcnemar_exact(newly_wrong, newly_right):
+    """p-value: could two equally good networks differ like this on the same test images?
 
-    Only inputs on which the two disagree tell anything. If the models are equally good, each of
-    these falls on either side with probability 1/2 (binomial). Returns 1.0 if they never differ.
-    Raises ValueError for negative counts.
+    Only the images on which the two networks disagree count: `newly_wrong` were right before (say,
+    before pruning) and are wrong now, `newly_right` the other way round. If neither network is
+    better, each of these m images is a fair coin, so the smaller count k is Binomial(m, 1/2) and
 
-    >>> paired_p_value(8, 2)
-    0.109375
+        p = min(1, 2 * P(X <= k)) = min(1, 2 * sum_{i <= k} C(m, i) / 2^m)
+
+    It is paired, so it sees a loss that two separate intervals would hide. A small p (below 0.05,
+    say) is evidence of a difference; a large one is no proof of equality.
+
+    Source: Q. McNemar, "Note on the sampling error of the difference between correlated
+    proportions or percentages", Psychometrika 12 (1947), 153-157; here with the binomial
+    probabilities themselves and not their chi-squared approximation.
+    Raises ValueError unless both counts are whole numbers >= 0.
+
+    >>> mcnemar_exact(newly_wrong=2, newly_right=1)      # "99 beats 98 of 100"? Not shown.
+    1.0
+    >>> round(mcnemar_exact(newly_wrong=30, newly_right=10), 4)
+    0.0022
     """
-    if min(newly_wrong, newly_right) < 0:
-        raise ValueError("Counts can't be negative.")
-    n, k = newly_wrong + newly_right, min(newly_wrong, newly_right)
-    if n == 0:
-        return 1.0
-    # Logarithms, as binomial coefficients of thousands overflow a float.
-    terms = (math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(k + 1))
-    tail = sum(math.exp(term - n * math.log(2)) for term in terms)
-    return min(1.0, round(2 * tail, 12))
+    for count in (newly_wrong, newly_right):
+        if count != int(count) or count < 0:
+            raise ValueError(f"counts of images are whole numbers >= 0, not {count}.")
+    m, k = int(newly_wrong + newly_right), int(min(newly_wrong, newly_right))
+    ways, total = 1, 1  # C(m, 0) and the running sum; whole numbers, so nothing is rounded
+    for i in range(1, k + 1):
+        ways = ways * (m - i + 1) // i
+        total += ways
+    return min(1.0, 2 * total / 2**m)
