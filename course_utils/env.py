@@ -30,6 +30,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "lab-stamp"  # written last by lab.py: its presence says "the install is complete"
 PYTHONS = ((3, 10), (3, 13))  # oldest and newest supported
 FIRST_PORT = 8888  # JupyterLab's own
+REINSTALL = 3  # exit code of the preflight: `python lab.py` repairs this
 OPTIONAL_PACKAGES = {"tflite-micro"}  # the notebooks go on with LiteRT without it
 
 # --------------------------------------------------------------------------------------
@@ -272,7 +273,7 @@ def check_kernel():
     """
     remedy = (
         "Close this notebook, run `python lab.py` in the repository, "
-        "and open the notebook there with the kernel “Python 3 (ipykernel)”."
+        "and open the notebook there with the kernel 'Python 3 (ipykernel)'."
     )
     if not python_is_supported():
         raise RuntimeError(
@@ -367,12 +368,18 @@ def preflight():
 
 
 def main(arguments=None):
-    """`python -m course_utils.env [--quiet]`: print the preflight; exit code 0 if all is well."""
+    """`python -m course_utils.env [--quiet]`: print the preflight (or what failed of it).
+
+    Returns the exit code: 0 if all that is required is well, `REINSTALL` if lab.py can
+    repair it by installing again, else 1.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     checks = preflight()
     failed = [check for check in checks if check.required and not check.ok]
     for check in failed if "--quiet" in arguments else checks:
         print(check)
+    if {"environment", "packages"} & {check.name for check in failed}:
+        return REINSTALL
     return 1 if failed else 0
 
 
@@ -452,6 +459,8 @@ def _check_venv():
 
 
 def _check_packages():
+    if not STAMP.exists() and installed_version("packaging") is None:
+        return Check("packages", False, "not installed yet", _lab())
     missing, different = _compare_with_lock()
     if not missing and not different:
         return Check("packages", True, "all at the versions of requirements.txt")
