@@ -78,3 +78,35 @@ def mcnemar_exact(newly_wrong, newly_right):
         ways = ways * (m - i + 1) // i
         total += ways
     return min(1.0, 2 * total / 2**m)
+
+
+def paired_difference(newly_wrong, newly_right, n, confidence=0.95):
+    """Interval (low, high) for the accuracy lost between two networks on the same n images.
+
+    The loss is d = (b - c) / n with b images newly wrong and c newly right; the images on which
+    both agree leave it alone. After half an image is added to each of the four cells (so that
+    b = c = 0 does not claim certainty), with b' = b + 1/2, c' = c + 1/2, n' = n + 2,
+
+        d' -+ z * sqrt(b' + c' - (b' - c')^2 / n') / n'        d' = (b' - c') / n'
+
+    Both ends are shares between -1 and 1; positive is a loss.
+
+    Source: A. Agresti and Y. Min, "Simple improved confidence intervals for comparing matched
+    proportions", Statistics in Medicine 24 (2005), 729-740.
+    Raises ValueError unless both counts are >= 0, together at most n, and 0 < confidence < 1.
+
+    >>> low, high = paired_difference(newly_wrong=120, newly_right=40, n=10_000)
+    >>> f"{low:.4f} to {high:.4f}"
+    '0.0055 to 0.0105'
+    """
+    if min(newly_wrong, newly_right) < 0 or newly_wrong + newly_right > n or n <= 0:
+        raise ValueError(
+            f"newly wrong ({newly_wrong}) and newly right ({newly_right}) images must be counts "
+            f"that together are at most n ({n})."
+        )
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, such as 0.95, not {confidence}.")
+    b, c, total = newly_wrong + 0.5, newly_right + 0.5, n + 2
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    half = z * math.sqrt(b + c - (b - c) ** 2 / total) / total
+    return max(-1.0, (b - c) / total - half), min(1.0, (b - c) / total + half)

@@ -1,13 +1,14 @@
 """Intervals against exact binomials, brute force and, where it is installed, SciPy."""
 
 import math
+import random
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.intervals import mcnemar_exact, wilson
+from course_utils.intervals import mcnemar_exact, paired_difference, wilson
 
 
 def counts(most=300):
@@ -113,3 +114,29 @@ def test_both_equal_scipy():
     for worse, better in [(0, 6), (30, 10), (210, 150)]:
         expected = stats.binomtest(worse, worse + better).pvalue
         assert mcnemar_exact(worse, better) == pytest.approx(expected, rel=1e-9)
+
+
+def test_paired_difference_holds_the_difference_and_narrows_with_n():
+    low, high = paired_difference(0, 0, 100)
+    assert low < 0 < high
+    for b, c, n in [(3, 1, 50), (120, 40, 10_000), (0, 10_000, 10_000), (50, 0, 50)]:
+        low, high = paired_difference(b, c, n)
+        assert low <= (b - c) / n <= high
+    narrow, wide = paired_difference(12, 4, 1000), paired_difference(3, 1, 250)
+    assert narrow[1] - narrow[0] < wide[1] - wide[0]
+
+
+def test_paired_difference_covers_the_truth_about_as_often_as_it_says():
+    rng = random.Random(0)
+    covered = 0
+    for _ in range(400):
+        kinds = rng.choices("wrs", weights=[0.06, 0.03, 0.91], k=500)
+        low, high = paired_difference(kinds.count("w"), kinds.count("r"), 500)
+        covered += low <= 0.03 <= high
+    assert covered >= 0.92 * 400
+
+
+@pytest.mark.parametrize("counts", [(-1, 0, 10), (6, 5, 10), (0, 0, 0)])
+def test_paired_difference_names_impossible_counts(counts):
+    with pytest.raises(ValueError, match="newly wrong"):
+        paired_difference(*counts)
