@@ -71,10 +71,10 @@ def read_cells(source: Path) -> list[Cell]:
         lines = text.splitlines()
         while first <= len(lines) and not lines[first - 1].strip():
             first += 1
-        solution = student = cell.source
+        solution = student = cell.source.strip("\n")
         if cell.cell_type == "code":
-            solution, student = split_solution(cell.source, relative(source), first)
-        elif re.search(r"(?im)^\W*(begin|end)\W*soluti?on", cell.source):
+            solution, student = split_solution(solution, relative(source), first)
+        elif re.search(r"(?im)^\W*(begin|end)\W*soluti?on", solution):
             raise SourceError(f"{where}: a solution marker does nothing in a text cell; tag it.")
         if "solution" in tags:
             if student != solution:
