@@ -1,0 +1,109 @@
+"""From a Keras model to a `.tflite` file: the only place that touches a converter.
+
+    mode       weights   activations      inputs, outputs   calibration
+    float32    float32   float32          float32           none
+    float16    float16   float32          float32           none
+    dynamic    int8      float32 (*)      float32           none
+    int8       int8      int8             int8              needed
+    int16x8    int8      int16            int16             needed
+
+(*) dynamic range quantizes activations to int8 on the fly, inside each operator ("hybrid").
+
+Every file is made for a batch of one, with all shapes fixed: what a microcontroller runs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from course_utils import env
+
+MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
+CALIBRATED = ("int8", "int16x8")
+
+
+def convert(keras_model, mode, calibration=None, per_channel=True):
+    """Return the bytes of a `.tflite` file. The same model and data give the same bytes.
+
+    keras_model: a built tf_keras model with one input (`models.build`).
+    mode:        one of MODES, see the table above.
+    calibration: inputs as in training, float array (n, *input shape), n >= 1, for "int8" and
+                 "int16x8": the ranges of the activations are measured on them. A few hundred
+                 typical samples will do. A model trained with quantization in the loop brings
+                 its ranges along and needs none.
+    per_channel: False gives every weight tensor a single scale, to see what that costs.
+    Raises TypeError for a model that is not tf_keras, ValueError for an unknown mode and for
+    calibration data that is missing, not wanted, empty, of another shape, NaN or infinite.
+    """
+    if mode not in MODES:
+        raise ValueError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
+    tf = env.tensorflow()
+    shape = _input_shape(keras_model)
+    samples = _samples(keras_model, mode, calibration, shape)
+
+    with env.captured_stderr():  # the converter logs from C++, past Python's logging
+        function = tf.function(lambda x: keras_model(x, training=False))
+        concrete = function.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32, "input"))
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
+        if mode != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if mode == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if mode in CALIBRATED:
+            ops, integer = {
+                "int8": (tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.int8),
+                "int16x8": (
+                    tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+                    tf.int16,
+                ),
+            }[mode]
+            converter.target_spec.supported_ops = [ops]
+            converter.inference_input_type = converter.inference_output_type = integer
+            if samples is not None:
+                converter.representative_dataset = lambda: ([x[None]] for x in samples)
+        # The converter's own default keeps one scale per dense layer.
+        converter._experimental_disable_per_channel = not per_channel
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
+        return bytes(converter.convert())
+
+
+def _input_shape(model):
+    """Return the shape of one sample, after making sure that this is a built tf_keras model."""
+    if not isinstance(model, env.keras().Model):
+        if type(model).__module__.split(".")[0] == "keras":
+            raise TypeError(
+                "This is a Keras 3 model; the converter's quantization needs Keras 2. Build it "
+                "with `tf_keras = env.keras()` instead of `keras` or `tf.keras`."
+            )
+        raise TypeError(f"Expected a tf_keras model, not {type(model).__name__}.")
+    if not model.built or isinstance(model.input_shape, (list, dict)):
+        raise ValueError("The model must be built and have exactly one input.")
+    shape = tuple(model.input_shape[1:])
+    if None in shape:
+        raise ValueError(f"The input shape {shape} is not fixed: give every dimension a size.")
+    return shape
+
+
+def _samples(model, mode, calibration, shape):
+    if mode not in CALIBRATED:
+        if calibration is not None:
+            raise ValueError(f"Mode {mode!r} measures no activations: leave calibration out.")
+        return None
+    if calibration is None:
+        if any("QuantizeWrapper" in type(layer).__name__ for layer in model.layers):
+            return None
+        raise ValueError(
+            f"Mode {mode!r} needs calibration data to measure the activations' ranges: pass a few "
+            "hundred training inputs, e.g. calibration=x_train[:200]."
+        )
+    samples = np.asarray(calibration, dtype=np.float32)
+    if samples.ndim != len(shape) + 1 or samples.shape[1:] != shape:
+        raise ValueError(
+            f"Calibration data has the shape {samples.shape}; the model takes (n, "
+            f"{', '.join(map(str, shape))}): a batch of inputs."
+        )
+    if len(samples) == 0:
+        raise ValueError("The calibration data is empty: pass at least one input.")
+    if not np.isfinite(samples).all():
+        raise ValueError("The calibration data holds NaN or infinity: clean it first.")
+    return samples
