@@ -43,6 +43,7 @@ COMMANDS = {
     "test": "run every test; further arguments go to pytest: test -k mask",
     "build": "make the notebooks from notebooks/source: build, build 02",
     "figures": "write the book's figures: figures, figures ID ...",
+    "install": "make or repair .venv and stop (before a class without a network)",
     "doctor": "look at the installation; each FIX line has a command to copy",
 }
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
@@ -59,6 +60,8 @@ def main(arguments):
     if command == "doctor":
         return doctor()
     python = set_up()
+    if command == "install":
+        return 0
     if command == "open":
         return open_lab(python, options.browser, options.port)
     if command == "test":
@@ -86,8 +89,8 @@ def parse(arguments):
     if arguments and arguments[0] in ("test", "build", "figures"):
         return arguments[0], None, arguments[1:]
     options = parser.parse_args(arguments)
-    if options.command == "doctor" and (options.port or not options.browser):
-        parser.error("doctor takes no options")
+    if options.command != "open" and (options.port or not options.browser):
+        parser.error(f"{options.command} takes no options")
     return options.command, options, []
 
 

@@ -488,7 +488,7 @@ def _check_data():
     manifest = ROOT / "data" / "manifest.json"
     try:
         wrong = wrong_data_files(json.loads(manifest.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         wrong = {"data/manifest.json": "cannot be read"}
     if not wrong:
         return Check("data", True, "every file has its checksum")
@@ -504,41 +504,25 @@ def wrong_data_files(manifest):
     """Which files of the manifest are not as they were: dict path -> why, best empty.
 
     Args:
-        manifest: the parsed data/manifest.json. Every object in it, at any depth, that has
-            a "sha256" names its file in "file" or "path", or is found under its name.
+        manifest: the parsed data/manifest.json: {"files": {path below data/: {"sha256": ...}}}.
     """
     wrong = {}
-    for path, expected in _files_of(manifest):
-        file = ROOT / "data" / path
-        shown = f"data/{path}"
+    for path, record in manifest["files"].items():
         try:
-            with open(file, "rb") as stream:
-                digest = hashlib.sha256(stream.read())
+            digest = hashlib.sha256((ROOT / "data" / path).read_bytes()).hexdigest()
         except FileNotFoundError:
-            wrong[shown] = "is missing"
+            wrong[f"data/{path}"] = "is missing"
         except OSError as error:
-            wrong[shown] = f"cannot be read ({error.strerror})"
+            wrong[f"data/{path}"] = f"cannot be read ({error.strerror})"
         else:
-            if digest.hexdigest() != expected:
-                wrong[shown] = "has been altered"
+            if digest != record["sha256"]:
+                wrong[f"data/{path}"] = "has been altered"
     return wrong
-
-
-def _files_of(node, name=None):
-    """Yield (path below data/, sha256) for each file entry in the manifest."""
-    if not isinstance(node, dict):
-        return
-    if isinstance(node.get("sha256"), str):
-        path = node.get("file") or node.get("path") or name
-        if isinstance(path, str):
-            yield path.removeprefix("data/"), node["sha256"]
-    for key, value in node.items():
-        yield from _files_of(value, key)
 
 
 def _check_write_access():
     try:
-        for directory in (ROOT, ROOT / "notebooks"):
+        for directory in filter(Path.is_dir, (ROOT, ROOT / "notebooks")):
             with tempfile.NamedTemporaryFile(dir=directory, prefix=".write-test-"):
                 pass
     except OSError as error:
