@@ -7,7 +7,6 @@ starts see from a hash that nothing has changed and go straight on. Standard lib
 import argparse
 import contextlib
 import csv
-import glob
 import json
 import os
 import shutil
@@ -391,17 +390,23 @@ def write_jupyter_settings():
 
 def stages(rest):
     """The runs of pytest, a list of (name, arguments)."""
-    os.chdir(str(env.ROOT))
-    if any(os.path.exists(word.split("::")[0]) for word in rest):  # the user chose the files
+    if any(names_a_file(word) for word in rest):  # the user chose what to run
         notebooks = any(".ipynb" in word for word in rest)
         return [("chosen", ["--nbval", *rest] if notebooks else rest)]
-    notebooks = [*glob.glob("notebooks/*.ipynb"), *glob.glob("notebooks/solutions/*.ipynb")]
+    notebooks = [*env.ROOT.glob("notebooks/*.ipynb"), *env.ROOT.glob("notebooks/solutions/*.ipynb")]
+    notebooks = [str(path.relative_to(env.ROOT)) for path in notebooks]
     return [
         ("unit", ["course_utils", "tests/unit", *rest]),
         ("notebook tools", ["tests/notebooks", *rest]),
         ("notebooks", ["--nbval", *sorted(notebooks), *rest]),
         ("browser", ["tests/browser", *rest]),
     ]
+
+
+def names_a_file(word):
+    """Whether a word for pytest is a path (in `-k figures` the word is none)."""
+    path = word.split("::")[0]
+    return any(mark in path for mark in "/\\.") and (env.ROOT / path).exists()
 
 
 def run_tests(python, rest):
