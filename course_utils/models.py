@@ -160,6 +160,15 @@ def kernel_names(layers: Layers) -> list[str]:
     return [f"{layer['name']}/kernel" for layer in layers if layer["op"] in with_kernel]
 
 
+def layer_of(kernel: str) -> str:
+    """The name of the layer that a kernel belongs to.
+
+    >>> layer_of("conv1/kernel")
+    'conv1'
+    """
+    return kernel.split("/")[0]
+
+
 def _describe_layer(layer, shape):
     """-> (output shape, {weight: shape}, multiply-accumulates) of one layer."""
     op = layer["op"]

@@ -11,6 +11,7 @@ enough to encode and decode while a slider moves.
 
 from __future__ import annotations
 
+import base64
 import io
 from itertools import cycle
 from typing import NamedTuple
@@ -168,3 +169,25 @@ def png(fig: Figure) -> bytes:
     picture = Image.fromarray(pixels(fig)).convert("RGB")
     picture.save(out, "png", compress_level=1, dpi=(fig.dpi, fig.dpi))
     return out.getvalue()
+
+
+class Picture:
+    """A figure that does not move, as a notebook shows it: PNG, alt text, and the size in CSS.
+
+    >>> fig, ax = subplots()
+    >>> Picture(fig, "Nothing is drawn.")
+    Nothing is drawn.
+    """
+
+    def __init__(self, figure: Figure, alt: str):
+        figure.canvas.draw()
+        self.png, self.alt = png(figure), alt
+        self.size = [round(inches * CSS_DPI) for inches in figure.get_size_inches()]
+
+    def __repr__(self):
+        return self.alt
+
+    def _repr_mimebundle_(self, **_):
+        bundle = {"image/png": base64.b64encode(self.png).decode("ascii"), "text/plain": self.alt}
+        width, height = self.size
+        return bundle, {"image/png": {"alt": self.alt, "width": width, "height": height}}

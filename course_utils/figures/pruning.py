@@ -218,22 +218,32 @@ class Sensitivity(NamedTuple):
 
     network: str
     total: int
+    split: str  # "validation" or "test"
     sparsity: dict[str, np.ndarray]  # layer -> share removed at each s
     accuracy: dict[str, np.ndarray]  # layer -> accuracy there
     low: dict[str, np.ndarray]  # 95 % interval
     high: dict[str, np.ndarray]
 
+    def at(self, sparsity):
+        """Return each layer's accuracy at this sparsity of its own, between the measured ones."""
+        return {
+            layer: float(np.interp(sparsity, shares, self.accuracy[layer]))
+            for layer, shares in self.sparsity.items()
+        }
+
+    def most_sensitive(self, sparsity=0.8):
+        """Return the layer that costs the most accuracy at this sparsity of its own."""
+        accuracy = self.at(sparsity)
+        return min(accuracy, key=accuracy.get)
+
 
 def alt_sensitivity(state: Sensitivity) -> str:
     """Name the layer that bears pruning best and the one that bears it worst, at 80 % removed."""
-    at_80 = {
-        layer: float(np.interp(0.8, state.sparsity[layer], state.accuracy[layer]))
-        for layer in state.sparsity
-    }
-    best, worst = max(at_80, key=at_80.get), min(at_80, key=at_80.get)
+    at_80 = state.at(0.8)
+    best, worst = max(at_80, key=at_80.get), state.most_sensitive()
     return (
         f"Pruned alone to 80 %, {best} of {state.network} keeps an accuracy of {at_80[best]:.1%}, "
-        f"{worst} only {at_80[worst]:.1%} ({state.total:,} test inputs)."
+        f"{worst} only {at_80[worst]:.1%} ({state.total:,} {state.split} inputs)."
     )
 
 
@@ -251,7 +261,7 @@ def draw_sensitivity(state: Sensitivity, figure=None):
                     markevery=4, label=layer)  # fmt: skip
         ax.set(title=f"{state.network}: one layer pruned, the others dense",
                xlabel="share of that layer's weights removed",
-               ylabel=f"accuracy ({state.total:,} test inputs)", xlim=(0, 1))  # fmt: skip
+               ylabel=f"accuracy ({state.total:,} {state.split} inputs)", xlim=(0, 1))  # fmt: skip
         ax.legend(loc="lower left")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

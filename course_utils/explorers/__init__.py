@@ -1,0 +1,1 @@
+"""The explorers that notebooks show: a scene, a drawing, and the sliders that move them."""

@@ -1,0 +1,28 @@
+"""Which boards hold which network (notebook 00)."""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from course_utils import widgets
+from course_utils.figures import boards as figures
+from course_utils.scenes import boards as scenes
+from course_utils.scenes.weights import OWN_NETWORKS
+
+BITS = (32, 16, 8, 4, 2)
+
+
+def fit():
+    """Explore which boards hold which network at which bit width."""
+    return widgets.Explorer(
+        scenes.fit,
+        figures.draw_fit,
+        {
+            "network": ipywidgets.Dropdown(options=OWN_NETWORKS, description="Network"),
+            "num_bits": ipywidgets.SelectionSlider(
+                options=BITS, value=32, description="Bits per value"
+            ),
+        },
+        description="Networks and boards",
+        alt=figures.alt_fit,
+    )

@@ -1,0 +1,41 @@
+"""Weight distributions, layer by layer (notebook 01)."""
+
+from __future__ import annotations
+
+from course_utils import style, widgets
+from course_utils.figures import weights as figures
+from course_utils.scenes import weights as scenes
+
+
+def distributions():
+    """Explore the weights of every layer of every network, with a linear or a logarithmic count."""
+    networks = {"efficientnet_lite0": scenes.efficientnet_lite0, **{
+        name: lambda name=name: scenes.own_network(name) for name in scenes.OWN_NETWORKS
+    }}  # fmt: skip
+
+    def sweep(network, log):
+        layers = networks[network]()
+        states = [layers._replace(chosen=i, log=log) for i in range(len(layers.names))]
+        return widgets.Sweep(
+            figures.draw_distribution,
+            states,
+            layers.names,
+            description=f"Weights of {layers.network}",
+            slider="Layer",
+            alt=figures.alt_distribution,
+        )
+
+    return widgets.Sweeps(
+        "Network",
+        {
+            f"{name}, {count} count": lambda name=name, log=count == "log": sweep(name, log)
+            for name in networks
+            for count in ("linear", "log")
+        },
+    )
+
+
+def exponents(layers):
+    """Show how often each float32 exponent occurs among a network's weights."""
+    state = scenes.exponents(layers)
+    return style.Picture(figures.draw_exponents(state), figures.alt_exponents(state))

@@ -1,0 +1,164 @@
+"""The book's figures: each with an id that never changes, a caption, and how to draw it.
+
+    python lab.py figures                       # all
+    python lab.py figures fig-magnitude-mask    # some
+
+A figure is drawn by the same `draw_*` function that the notebook's explorer moves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import io
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from course_utils import data, style
+from course_utils.figures import boards, pruning, weights
+from course_utils.scenes import boards as board_scenes
+from course_utils.scenes import pruning as pruning_scenes
+from course_utils.scenes import weights as weight_scenes
+
+FOLDER = Path(__file__).resolve().parents[2] / "figures"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of the book.
+
+    scene returns the data, draw makes the Figure from it, alt says in a sentence what it shows.
+    """
+
+    id: str
+    notebook: str
+    caption: str
+    scene: Callable[[], Any]
+    draw: Callable[[Any], Figure]
+    alt: Callable[[Any], str]
+
+
+def _pruned(s):
+    sweep = pruning_scenes.pruning_sweep("fashion_cnn")
+    return pruning_scenes.pruned_states(sweep, "dense1")[round(s * 20)]
+
+
+ENTRIES = (
+    Entry(
+        "fig-boards",
+        "00_start_here",
+        "A network must fit twice: its weights in flash, its activations in RAM.",
+        lambda: board_scenes.fit("fashion_cnn", 8),
+        boards.draw_fit,
+        boards.alt_fit,
+    ),
+    Entry(
+        "fig-weight-distribution",
+        "01_weight_distributions",
+        "Most weights of a trained layer lie near its mean; a few lie far out.",
+        lambda: weight_scenes.efficientnet_lite0()._replace(chosen=30, log=True),
+        weights.draw_distribution,
+        weights.alt_distribution,
+    ),
+    Entry(
+        "fig-weight-exponents",
+        "01_weight_distributions",
+        "Nearly all weights of a network share a few of float32's 256 exponents.",
+        lambda: weight_scenes.exponents(weight_scenes.efficientnet_lite0()),
+        weights.draw_exponents,
+        weights.alt_exponents,
+    ),
+    Entry(
+        "fig-magnitude-pruning",
+        "02_magnitude_pruning",
+        "Magnitude pruning with one s for all layers: the weights that fall, the mask, and what "
+        "it costs and saves.",
+        lambda: _pruned(1.0),
+        pruning.draw_magnitude_pruning,
+        pruning.alt_magnitude_pruning,
+    ),
+    Entry(
+        "fig-pruning-sensitivity",
+        "02_magnitude_pruning",
+        "Layers differ in how much pruning they bear.",
+        lambda: pruning_scenes.sensitivity("fashion_cnn"),
+        pruning.draw_sensitivity,
+        pruning.alt_sensitivity,
+    ),
+    Entry(
+        "fig-pruning-budget",
+        "02_magnitude_pruning",
+        "One threshold per layer: the same sparsity can cost little or nearly everything.",
+        lambda: pruning_scenes.budget(conv1=0.0, conv2=0.5, dense1=1.5, dense2=0.5),
+        pruning.draw_budget,
+        pruning.alt_budget,
+    ),
+)
+
+
+def find(ids: list[str]) -> list[Entry]:
+    """Return the entries of these ids, all of them if none is given.
+
+    Raises KeyError naming the nearest id for one that does not exist.
+    """
+    entries = {entry.id: entry for entry in ENTRIES}
+    for id in ids:
+        if id not in entries:
+            nearest = difflib.get_close_matches(id, entries, n=3, cutoff=0)
+            raise KeyError(f"There is no figure {id}. Did you mean {' or '.join(nearest)}?")
+    return [entries[id] for id in ids] if ids else list(ENTRIES)
+
+
+def write(entry: Entry, folder: Path = FOLDER) -> dict[str, str]:
+    """Write a figure as SVG, PDF and PNG, byte for byte the same at every run.
+
+    Returns what the manifest says of it: id, notebook, caption, alt text.
+    """
+    scene = entry.scene()
+    figure = entry.draw(scene)
+    style.freeze_layout(figure)
+    for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}),
+                             ("png", {"Software": None})):  # fmt: skip
+        buffer = io.BytesIO()
+        # Fonts travel with the file, and nothing in it depends on the clock or on chance.
+        with mpl.rc_context({"svg.hashsalt": entry.id, "pdf.fonttype": 42}):
+            figure.savefig(buffer, format=suffix, metadata=metadata)
+        data.write_atomically(folder / f"{entry.id}.{suffix}", buffer.getvalue())
+    return {
+        "id": entry.id,
+        "notebook": entry.notebook,
+        "caption": entry.caption,
+        "alt": entry.alt(scene),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="lab.py figures", description="Write the book's figures.")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="which ones; all unless told")
+    ids = parser.parse_args(arguments).ids
+    try:
+        entries = find(ids)
+        manifest = FOLDER / "manifest.json"
+        told = {}
+        if ids and manifest.exists():
+            told = {row["id"]: row for row in json.loads(manifest.read_text(encoding="utf-8"))}
+        for entry in entries:
+            told[entry.id] = write(entry)
+            print(f"figures/{entry.id}.svg .pdf .png", flush=True)
+        rows = [told[entry.id] for entry in ENTRIES if entry.id in told]
+        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+        data.write_atomically(manifest, text.encode())
+    except KeyError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

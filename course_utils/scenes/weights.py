@@ -1,0 +1,59 @@
+"""The distributions of the networks' weights (notebook 01)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from course_utils import data, distributions, models
+from course_utils.figures.weights import Exponents, Layers
+
+OWN_NETWORKS = ("fashion_cnn", "fashion_dscnn", "lenet_300_100", "watch_cnn")
+
+
+@cache
+def own_network(network: str) -> Layers:
+    """The distributions of all kernels of one of the suite's networks."""
+    weights = data.checkpoint(network).weights
+    kernels = models.kernel_names(data.checkpoint(network).layers)
+    return Layers(
+        network,
+        names=tuple(models.layer_of(kernel) for kernel in kernels),
+        shapes=tuple(weights[kernel].shape for kernel in kernels),
+        distributions=tuple(distributions.describe(weights[kernel]) for kernel in kernels),
+        chosen=0,
+        log=False,
+    )
+
+
+def own_networks() -> list[Layers]:
+    """The distributions of all the suite's networks."""
+    return [own_network(network) for network in OWN_NETWORKS]
+
+
+@cache
+def efficientnet_lite0() -> Layers:
+    """The distributions of EfficientNet-Lite0's layers, from its real float32 weights."""
+    told = data.weight_statistics("efficientnet_lite0")
+    layers = told["layers"]
+    fields = distributions.Distribution._fields
+    return Layers(
+        "EfficientNet-Lite0",
+        names=tuple(_readable(layer["name"]) for layer in layers),
+        shapes=tuple(tuple(layer["shape"]) for layer in layers),
+        distributions=tuple(
+            distributions.Distribution(*(told[field][i] for field in fields))
+            for i in range(len(layers))
+        ),
+        chosen=0,
+        log=False,
+    )
+
+
+def exponents(layers: Layers) -> Exponents:
+    """How often each float32 exponent occurs in all layers together."""
+    return Exponents(layers.network, sum(d.exponents for d in layers.distributions))
+
+
+def _readable(name: str) -> str:
+    """"_blocks.0._depthwise_conv" -> "block 0 depthwise"."""
+    return name.replace("_blocks.", "block ").replace("._", " ").removesuffix("_conv").strip("_")

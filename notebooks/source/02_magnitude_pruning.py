@@ -1,0 +1,246 @@
+# %% [markdown]
+# # 02 · Magnitude pruning: how much can go?
+#
+# **After this notebook you will be able to** prune a trained network by magnitude, choose a
+# threshold for each layer, and say what a sparse network saves: in which format, and where not.
+#
+# About 45 minutes. Every accuracy below comes from running the pruned network on whole data sets.
+
+# %%
+try:
+    from course_utils import env
+except ModuleNotFoundError:
+    raise SystemExit("Wrong kernel: start with `python lab.py`, then open this notebook.") from None
+env.check_kernel()
+
+# %% [markdown]
+# ## Predict
+#
+# The lecture's rule sets small weights to zero:
+#
+# $$\text{thresh}(w_i) = \begin{cases} w_i & \text{if } |w_i| > \lambda \\
+# 0 & \text{if } |w_i| \le \lambda \end{cases} \qquad \lambda = s \cdot \sigma_l$$
+#
+# where $\sigma_l$ is the standard deviation of layer $l$'s weights.
+
+# %%
+from course_utils import checks, data
+from course_utils.explorers import pruning as explorers
+from course_utils.scenes import pruning as scenes
+
+sweep = scenes.pruning_sweep("fashion_cnn")
+
+checks.predict(
+    "02.half",
+    "Without any retraining, how much of its test accuracy does the Fashion-MNIST network lose "
+    "when about half of its weights are removed?",
+    {
+        "less than 1 point": (-100, 1),
+        "1 to 5 points": (1, 5),
+        "5 to 20 points": (5, 20),
+        "more than 20 points": (20, 100),
+    },
+    unit="points",
+    reveal=sweep.loss_at_half,
+    because="The weights in the middle of the histogram are many but small: together they change "
+    "the sums little.",
+)
+
+# %% [markdown]
+# ## Explore
+#
+# One $s$ for all layers. Everything below moves with it: the weights that fall, the mask, the
+# share removed in each layer, the accuracy on all 10,000 test images, and the bytes.
+
+# %%
+explorers.magnitude_pruning("fashion_cnn")
+
+# %% [markdown]
+# Three things to look for:
+#
+# - the accuracy stays flat for a while, then falls off a cliff. Where does it begin?
+# - at the same $s$, layers lose different shares. Why? (Notebook 01: the shape of the histogram.)
+# - the bytes *as stored* never change. A zero in a float32 array is four bytes long.
+
+# %% [markdown]
+# ## Explain
+#
+# Write the two formulas. `magnitude_threshold` returns λ for one layer's weights;
+# `magnitude_mask` returns an array of the same shape, `True` where the weight is kept.
+
+# %%
+import numpy as np
+
+
+def magnitude_threshold(weights, s):
+    # BEGIN SOLUTION
+    return s * np.std(weights)
+    # END SOLUTION
+
+
+checks.check("02.threshold", magnitude_threshold)
+
+
+# %%
+def magnitude_mask(weights, threshold):
+    # BEGIN SOLUTION
+    return np.abs(weights) > threshold
+    # END SOLUTION
+
+
+checks.check("02.mask", magnitude_mask)
+
+# %% [markdown]
+# `course_utils.pruning` holds the same two functions. From here on, the notebook uses those.
+
+# %% [markdown]
+# ## One threshold per layer
+#
+# ### Predict
+
+# %%
+checks.predict(
+    "02.sensitive",
+    "Each layer of the network is pruned alone, to 80 %. Which layer costs the most accuracy?",
+    list(scenes.sensitivity("fashion_cnn").sparsity),
+    reveal=scenes.sensitivity("fashion_cnn").most_sensitive,
+    because="A first layer has few weights, and everything after it depends on each of them. A "
+    "large dense layer has weights to spare.",
+)
+
+# %% [markdown]
+# ### Explore
+
+# %%
+explorers.sensitivity("fashion_cnn")
+
+# %% [markdown]
+# Now choose an $s$ for each layer. All 28,561 combinations of the sliders' positions have been
+# measured on the 5,000 validation images. The grey points are the others, the black line the best
+# that any of them reaches. Choosing is done on validation images; the test images stay unseen
+# until you have chosen.
+
+# %%
+explorers.pruning_budget()
+
+# %% [markdown]
+# ### Choose
+#
+# Find one $s$ per layer (steps of 0.25 from 0 to 3) that removes at least 80 % of the weights
+# and loses as little as you can. The check passes when at most half a point of validation
+# accuracy separates you from the best choice there is.
+
+# %%
+my_s = {"conv1": 0.25, "conv2": 0.75, "dense1": 1.75, "dense2": 0.75}  # SOLUTION
+
+checks.check("02.budget", my_s, evaluate=scenes.evaluate_budget, target=0.80)
+
+# %% [markdown]
+# ## Measure
+#
+# You have chosen; now look at the test set, once.
+
+# %%
+if my_s is not ...:
+    chosen, dense = scenes.budget_on_test(my_s)
+    print(f"test accuracy of your choice  {chosen}")
+    print(f"test accuracy, dense          {dense}")
+
+# %% [markdown]
+# ### Sparse is not yet small
+#
+# Zeros are cheap only in a format that leaves them out, and a format that leaves them out must
+# say where they were. Four ways to store the kernels of the same pruned network; each size is the
+# length of an encoding that decodes back to the same weights.
+
+# %%
+from course_utils import coding, pruning
+
+network = data.checkpoint("fashion_cnn")
+kernels = {n: w for n, w in network.weights.items() if n.endswith("kernel")}
+
+print(" s    sparsity   as stored       gzip     bitmap   8-bit gaps   (bytes)")
+for s in (0.0, 0.5, 1.0, 1.5, 2.0):
+    pruned = np.concatenate([pruning.prune(w, s).ravel() for w in kernels.values()])
+    size = coding.ledger(pruned)
+    print(
+        f"{s:.1f}   {np.mean(pruned == 0):7.1%}   {size['dense']:9,}  {size['gzip']:9,}  "
+        f"{size['bitmap']:9,}    {size['gaps']:9,}"
+    )
+
+# %% [markdown]
+# At $s = 0$ the formats with indices are *larger* than the plain array: the indices have to be
+# paid for. Compute where a bitmap of 1 bit per weight begins to pay for 32-bit weights.
+
+# %%
+break_even = 1 / 32
+print(f"a bitmap pays above {break_even:.1%} sparsity; 8-bit gaps above {1 - 4 / 5:.0%}")
+
+# %% [markdown]
+# ### Sparse is not yet fast
+#
+# "We can skip the zeroes during inference", says the lecture, "up to 6x improvement". A matrix
+# product that does not know about the zeros multiplies by them:
+
+# %% tags=["nbval-ignore-output"]
+timing = scenes.dense_product_times(kernels["dense1/kernel"], s=1.5)
+print(timing)
+assert 0.5 < timing.ratio < 2, "a dense product should not care about zeros"
+
+# %% [markdown]
+# Skipping needs code written for it, on hardware that does not lose more by jumping than by
+# multiplying.
+#
+# ### Beside the lecture
+#
+# The lecture's table gives the accuracy of pruned ImageNet networks *after* retraining. Here is
+# the loss *before* any, paired image by image.
+
+# %%
+lecture = {50: 0.1, 75: 2.0, 87.5: 3.5}  # InceptionV3: 78.1 % dense; 78.0, 76.1 and 74.6 % sparse
+table = data.lecture_table("pruning_image_classification")["rows"]
+assert {row[3]: round(row[1] - row[2], 1) for row in table[:3]} == lecture
+
+rows = []
+for percent, points in lecture.items():
+    position = sweep.nearest(percent / 100)
+    rows.append(
+        checks.Row(
+            f"points lost at {percent} % sparse",
+            lecture=f"{points} points (InceptionV3)",
+            claim=points,
+            measured=sweep.loss(position),
+            topic="Image Classification",
+            why=f"Here {sweep.overall[position]:.1%} sparse, one s, not retrained; the lecture's "
+            "network was trained on with its zeros in place.",
+        )
+    )
+checks.beside_lecture(rows, "What pruning costs")
+
+# %% [markdown]
+# ## Prune a network of your own
+#
+# Train a network now, a minute on a laptop, and give it to the same explorer: its accuracies are
+# then measured here, on the whole test set. This is the only cell that starts TensorFlow. Remove
+# the `#` to run it.
+
+# %%
+# from course_utils import training
+#
+# mine = training.train("fashion_cnn", epochs=4, progress=training.print_epoch)
+# explorers.magnitude_pruning(mine)
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+checks.scoreboard()
+
+# %% [markdown]
+# ## Read next
+#
+# - Frankle and Carbin, *The Lottery Ticket Hypothesis* (arXiv:1803.03635), the lecture's second
+#   paper for discussion: what if the surviving weights had been trained alone from the start?
+# - Han et al., *Learning both Weights and Connections for Efficient Neural Networks*
+#   (arXiv:1506.02626): the threshold $s \cdot \sigma_l$, and the retraining that this notebook
+#   leaves out.
