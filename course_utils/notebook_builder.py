@@ -98,7 +98,10 @@ def _links_from_solutions(text: str) -> str:
 
 def _digest(notebook: nbformat.NotebookNode) -> str:
     """sha256 of what the builder wrote; running a notebook does not change it, editing does."""
-    said = [[cell.get("id"), cell.cell_type, cell.source] for cell in notebook.cells]
+    said = [
+        [cell.get("id"), cell.cell_type, cell.source, cell.metadata.get("tags", [])]
+        for cell in notebook.cells
+    ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -282,7 +285,7 @@ def _read(path: Path) -> nbformat.NotebookNode | None:
     """The notebook, or None if there is none that can be read."""
     try:
         return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+    except Exception:  # whatever JSON holds, nbformat stumbles over it in its own way
         return None
 
 
@@ -322,7 +325,7 @@ def main(arguments: list[str] | None = None, folder: Path = NOTEBOOKS) -> int:
                 problems += check(by_number[number])
             else:
                 build(by_number[number], not options.no_execute, report)
-        except (SourceError, BuildError) as e:
+        except (SourceError, BuildError, OSError) as e:
             problems.append(str(e))
     if options.check and not options.numbers:
         problems += [f"{relative(path)} has no source. Delete it." for path in orphans(folder)]

@@ -47,7 +47,6 @@ class Cell:
     solution: str
     student: str | None  # None: the student's notebook does not have this cell
     tags: tuple[str, ...]
-    line: int  # of the cell's first line in the source, from 1
 
 
 def read_cells(source: Path) -> list[Cell]:
@@ -85,7 +84,7 @@ def read_cells(source: Path) -> list[Cell]:
                 f"{where}: {len(student.splitlines())} lines of code in one cell, more than "
                 f"{MAX_LINES}; split it or move a function into course_utils."
             )
-        cells.append(Cell(cell.cell_type, solution, student, tags, first))
+        cells.append(Cell(cell.cell_type, solution, student, tags))
     return cells
 
 

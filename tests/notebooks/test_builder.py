@@ -219,8 +219,9 @@ def test_check_asks_for_a_build(draft):
     assert all("cells that were not run. Run: python lab.py build 01" in p for p in problems)
     draft.write_text("# %%\na = 2\n", encoding="utf-8")
     assert all("is stale" in problem for problem in builder.check(draft))
-    builder.notebook_path(draft, "student").write_text("{", encoding="utf-8")
-    assert "cannot be read" in builder.check(draft)[0]
+    for broken in (b"", b"{", b"{}", b"[]", b'{"nbformat": 4}', b"\xff"):
+        builder.notebook_path(draft, "student").write_bytes(broken)
+        assert "cannot be read" in builder.check(draft)[0], broken
     builder.notebook_path(draft, "student").unlink()
     assert "has not been built" in builder.check(draft)[0]
 
@@ -242,6 +243,14 @@ def test_an_edited_notebook_is_named_and_kept_when_it_is_rebuilt(draft):
         assert read(kept / f"01_topic.{number}.ipynb").cells[0].source == answer
     builder.build(draft, run=False)
     assert len(list(kept.iterdir())) == 2
+
+
+def test_a_tag_added_by_hand_is_an_edit(draft):
+    path = builder.notebook_path(draft, "student")
+    notebook = read(path)
+    notebook.cells[0].metadata["tags"] = ["nbval-ignore-output"]
+    nbformat.write(notebook, path)
+    assert "has been edited" in builder.check(draft)[0]
 
 
 def test_a_failing_cell_is_shown_and_both_old_notebooks_stay(draft):

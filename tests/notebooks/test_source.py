@@ -185,7 +185,7 @@ def cells_of(tmp_path, text):
     return read_cells(path)
 
 
-def test_cells_carry_their_kind_tags_and_line(tmp_path):
+def test_cells_carry_their_kind_and_tags(tmp_path):
     cells = cells_of(
         tmp_path,
         """
@@ -203,11 +203,11 @@ def test_cells_carry_their_kind_tags_and_line(tmp_path):
         y = 2
         """,
     )
-    assert [(c.kind, c.line, c.tags) for c in cells] == [
-        ("markdown", 2, ()),
-        ("code", 6, ("nbval-ignore-output",)),
-        ("markdown", 9, ("solution",)),
-        ("code", 12, ("solution",)),
+    assert [(c.kind, c.tags) for c in cells] == [
+        ("markdown", ()),
+        ("code", ("nbval-ignore-output",)),
+        ("markdown", ("solution",)),
+        ("code", ("solution",)),
     ]
     assert [c.student for c in cells] == ["# Title", "x = 1", None, None]
     assert cells[3].solution == "y = 2"
@@ -232,6 +232,7 @@ def test_line_ends_of_another_system_do_not_matter(tmp_path):
         ('# %% tags=["raises-exception"]\na = 1\n', 1, "catch the exception"),
         ('# %% tags=["solution"]\na = 1  # SOLUTION\n', 1, "all solution"),
         ("# %% [markdown]\n# # BEGIN SOLUTION\n# text\n", 1, "text cell"),
+        ("# %%\n\n\na = 1  # Solution\n", 4, "looks like"),
         ("a = 1\n# %%\nb = 1\n", 1, "begin each cell"),
         ("# %%\n" + "a = 1\n" * 31, 1, "31 lines"),
     ],
