@@ -135,8 +135,8 @@ def weight_statistics(name: str = "efficientnet_lite0") -> dict[str, Any]:
     """Statistics of a real ImageNet network's weights, layer by layer (see data/README.md).
 
     Returns a dictionary of read-only arrays whose first axis is the layer, except "layers": a
-    list of dictionaries with each layer's name, kind, shape and count, and "channel_min" and
-    "channel_max": lists of one array a layer.
+    list of dictionaries with each layer's name, kind, shape and count, and the channels' ranges,
+    "channel_min", "channel_max" and the same with "folded_" before: lists of one array a layer.
     """
     path = f"{name}.npz"
     if path not in manifest()["files"]:
@@ -144,7 +144,7 @@ def weight_statistics(name: str = "efficientnet_lite0") -> dict[str, Any]:
     arrays = dict(read_npz(path))
     layers = json.loads(str(arrays.pop("layers_json")))
     ends = np.cumsum([layer["channels"] for layer in layers])[:-1]
-    for key in ("channel_min", "channel_max"):
+    for key in [key for key in arrays if "channel_m" in key]:
         arrays[key] = np.split(arrays[key], ends)
     return {"layers": layers, **arrays}
 
