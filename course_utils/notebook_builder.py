@@ -129,10 +129,6 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=lambda index:
         current = cell_index
         on_cell(cell_index)
 
-    def failed(reason: str) -> BuildError:
-        code = "\n".join(f"    {line}" for line in notebook.cells[current].source.splitlines())
-        return BuildError(f"cell {current + 1} failed.\n\n{code}\n\n{reason}")
-
     folder.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook,
@@ -147,12 +143,9 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=lambda index:
     )
     try:
         client.execute()
-    except CellExecutionError as e:
-        raise failed(re.sub(r"\x1b\[[0-9;]*m", "", e.traceback).strip()) from None
-    except CellTimeoutError:
-        raise failed(f"It took more than {CELL_TIMEOUT} s.") from None
-    except DeadKernelError:
-        raise failed("Its kernel died; often for want of memory.") from None
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+        reason = re.sub(r"\x1b\[[0-9;]*m", "", str(e)).strip()  # says the cell's code, too
+        raise BuildError(f"cell {current + 1} failed. {reason}") from None
     notebook.metadata.language_info = {"name": "python"}  # without the version that ran it
     for cell in notebook.cells:
         _clean(cell)

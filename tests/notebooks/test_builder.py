@@ -260,12 +260,23 @@ def test_a_failing_cell_is_shown_and_both_old_notebooks_stay(draft):
         builder.build(draft)
     message = str(caught.value)
     assert "01_topic.ipynb: cell 2 failed." in message
-    assert "        a / 0" in message
+    assert "\nif True:\n    a / 0\n" in message
     assert "ZeroDivisionError" in message
     assert "\x1b" not in message
     after = {role: builder.notebook_path(draft, role).read_bytes() for role in builder.ROLES}
     assert before == after
     assert not list(draft.parents[1].rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("while True:\n    pass", "timed out"), ("import os\n\nos._exit(1)", "died")],
+)
+def test_a_cell_that_hangs_or_kills_its_kernel_is_named(tmp_path, monkeypatch, code, says):
+    monkeypatch.setattr(builder, "CELL_TIMEOUT", 5)
+    source = write_source(tmp_path / "notebooks", f"# %% [markdown]\n# Text\n\n# %%\n{code}\n")
+    with pytest.raises(builder.BuildError, match=f"cell 2 failed.*{says}"):
+        builder.build(source)
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
