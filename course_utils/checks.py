@@ -22,6 +22,7 @@ import difflib
 import inspect
 import math
 import numbers
+import re
 import traceback
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +135,7 @@ _MARKS = {
     "close": ("≈", "var(--jp-warn-color1, #b26a00)"),
     "differs": ("≠", "var(--jp-warn-color1, #b26a00)"),
     "not yet": ("✗", "var(--jp-error-color1, #b71c1c)"),
-    "off": ("✗", "var(--jp-error-color1, #b71c1c)"),
+    "missed": ("✗", "var(--jp-error-color1, #b71c1c)"),
     "not attempted": ("○", "var(--jp-border-color1, #888888)"),
     "not committed": ("○", "var(--jp-border-color1, #888888)"),
     "not comparable": ("–", "var(--jp-border-color1, #888888)"),
@@ -204,7 +205,7 @@ class Prediction:
     id: str
     guess: str
     measured: str
-    state: str  # "right", "close" or "off"
+    state: str  # "right", "close" or "missed"
     compared: str
     because: str
 
@@ -243,13 +244,13 @@ class _OneOf:
             if str(measured) == guess:
                 return "right", ""
             none = "" if str(measured) in self.labels else "Not one of the choices foresaw it."
-            return "off", none
+            return "missed", none
         low, high = self.ranges[guess]
         if low <= measured.value < high:
             return "right", ""
         if measured.interval[0] < high and low <= measured.interval[1]:
             return "close", "The measurement's uncertainty reaches into your range."
-        return "off", "It is more than you thought." if measured.value >= high else (
+        return "missed", "It is more than you thought." if measured.value >= high else (
             "It is less than you thought."
         )
 
@@ -268,6 +269,7 @@ class _Number:
         self.field = ipywidgets.Text(
             description=f"Your guess ({unit}):" if unit else "Your guess:",
             placeholder=f"{_number(low)} to {_number(high)}",
+            continuous_update=False,  # whole numbers, not "3" on the way to "30"
             style={"description_width": "initial"},
             layout={"width": "24em"},
         )
@@ -281,8 +283,9 @@ class _Number:
         if guess is None or not str(guess).strip():
             raise ValueError(asked)
         text = str(guess).strip().removesuffix(self.unit).strip()
-        if text.count(",") == 1 and "." not in text:  # a decimal comma
-            text = text.replace(",", ".")
+        if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d*)?", text):
+            text = text.replace(",", "")  # thousands
+        text = text.replace(",", ".")  # a decimal comma
         try:
             number = float(text)
         except ValueError:
@@ -306,11 +309,11 @@ class _Number:
         direction = "too high" if guess > value else "too low"
         ratio = max(guess / value, value / guess) if guess * value > 0 else 0
         if ratio >= 2:
-            return "off", f"Your guess is {_number(ratio, 1)} times {direction}."
+            return "missed", f"Your guess is {_number(ratio, 1)} times {direction}."
         unit = "percentage points" if self.unit == "%" else self.unit
         gap = _with_unit(_number(abs(guess - value)), unit)
         near = abs(guess - value) <= 0.1 * abs(value)
-        return "close" if near else "off", f"Your guess is {gap} {direction}."
+        return "close" if near else "missed", f"Your guess is {gap} {direction}."
 
 
 class PredictionWidget(ipywidgets.VBox):
@@ -319,7 +322,7 @@ class PredictionWidget(ipywidgets.VBox):
     def __init__(self, id, question, kind, reveal, because):
         self.id, self.question = id, question
         self._kind, self._reveal, self._because = kind, reveal, because
-        self._result = None
+        self._result = self._revealed = None
         self._commit = ipywidgets.Button(
             description="Commit",
             button_style="primary",
@@ -336,16 +339,14 @@ class PredictionWidget(ipywidgets.VBox):
             [heading, kind.field, ipywidgets.HBox([self._commit, self._again]), self._answer]
         )
         self._commit.on_click(self._clicked)
-        if isinstance(kind, _Number):  # Enter in the text field
-            kind.field.on_msg(
-                lambda _, content, __: self._clicked() if content.get("event") == "submit" else None
-            )
         self._again.on_click(lambda _: self.again())
         committed = _LEDGER.predictions.setdefault(id, [])
         if committed:  # the cell was run again: what was committed stays committed
+            kind.field.value = committed[-1].guess
             self._lock(committed[-1])
         else:
             self._unlock()
+        kind.field.observe(self._overtaken, "value")
 
     @property
     def result(self) -> Prediction | None:
@@ -366,8 +367,8 @@ class PredictionWidget(ipywidgets.VBox):
         try:
             measured = self._reveal() if callable(self._reveal) else self._reveal
             measured = self._kind.measure(measured)
-            state, compared = self._kind.compare(guess, measured)
             because = self._because(measured) if callable(self._because) else self._because
+            prediction = self._compare(guess, measured, because)
         except Exception as error:
             self._disable(False)
             self._answer.value = ""
@@ -375,18 +376,35 @@ class PredictionWidget(ipywidgets.VBox):
                 f"The measurement could not be made ({_error(error)}). "
                 "Run the cells above this one, then commit again."
             ) from error
-        prediction = Prediction(
-            self.id, self._kind.show(guess), str(measured), state, compared, because
-        )
+        self._revealed = measured, because
         _LEDGER.predictions.setdefault(self.id, []).append(prediction)
         self._lock(prediction)
-        _LEDGER.changed()
         return prediction
+
+    def _compare(self, guess, measured, because):
+        state, compared = self._kind.compare(guess, measured)
+        return Prediction(self.id, self._kind.show(guess), str(measured), state, compared, because)
+
+    def _overtaken(self, change):
+        """The choice that Commit was pressed on arrives only after the click.
+
+        While one change of a field is on its way the browser holds the next one back, but not a
+        click. With a busy kernel the click can therefore be handled before the latest choice is
+        known. The field is locked by then, so what still arrives was chosen before the reveal.
+        """
+        if self._result is None or self._revealed is None:
+            return
+        try:
+            prediction = self._compare(self._kind.accept(change.new), *self._revealed)
+        except ValueError:
+            return
+        _LEDGER.predictions[self.id][-1] = prediction
+        self._lock(prediction)
 
     def again(self):
         """Unlock for another guess. The ledger keeps the first commitment."""
         self._unlock()
-        self._kind.field.focus()
+        self._commit.focus()  # "Predict again", which had the focus, is hidden now
 
     def _clicked(self, _=None):
         if self._commit.disabled:
@@ -402,7 +420,7 @@ class PredictionWidget(ipywidgets.VBox):
         self._kind.field.disabled = self._commit.disabled = locked
 
     def _unlock(self):
-        self._result = None
+        self._result = self._revealed = None
         self._disable(False)
         self._again.layout.display = "none"
         self._answer.value = ""
@@ -423,6 +441,7 @@ class PredictionWidget(ipywidgets.VBox):
             escape(prediction.because),
             role=' role="alert" aria-live="assertive" aria-atomic="true"',
         )
+        _LEDGER.changed()
 
     def __repr__(self):
         return "\n".join([f"Predict. {self.question}", *self._kind.hint(), _RUN_ME])
@@ -497,7 +516,13 @@ class Result(_Shown):
 
     def _html(self):
         head = f"<strong>{escape(_mark(self.state))}</strong> · exercise {escape(self.id)}"
-        return _box(self.state, head, escape(self.says).replace("\n", "<br>"))
+        sentence, _, example = self.says.partition("\n")
+        if example:  # lines that belong under one another
+            example = (
+                '<span style="font-family: var(--jp-code-font-family, monospace); '
+                f'white-space: pre-wrap;">{escape(example)}</span>'
+            )
+        return _box(self.state, head, escape(sentence), example)
 
 
 PASSED = Result("passed")
@@ -559,7 +584,7 @@ class Exercise:
         if not any(wrong):
             if any(outcome.changed_input for outcome in outcomes):
                 return not_yet(
-                    "the result is right, but your function changes the array that it was given, "
+                    "The result is right, but your function changes the array that it was given, "
                     "so that the trained weights would be lost. Compute a new array instead.",
                     "changes_input",
                 )
@@ -589,7 +614,7 @@ class Exercise:
         name = self.right.__name__
         if not callable(answer):
             return (
-                f"this exercise asks for the function itself, not for {_describe(answer)}: give "
+                f"This exercise asks for the function itself, not for {_describe(answer)}: give "
                 f"its name without calling it, as in check(..., {name})."
             )
         wanted = inspect.signature(self.right)
@@ -597,7 +622,7 @@ class Exercise:
             inspect.signature(answer).bind(*self.cases[0])
         except TypeError:
             return (
-                f"your function is called with {len(wanted.parameters)} arguments, "
+                f"Your function is called with {len(wanted.parameters)} arguments, "
                 f"{name}({', '.join(wanted.parameters)}), and cannot take them."
             )
         except ValueError:  # a built-in function without a signature
@@ -609,7 +634,7 @@ class Exercise:
             return NOT_ATTEMPTED
         return replace(
             NOT_ATTEMPTED,
-            says="the function returns nothing so far. If you have written it, does it end with "
+            says="The function returns nothing so far. If you have written it, does it end with "
             "return?",
         )
 
@@ -620,7 +645,7 @@ class Exercise:
         if outcome.error is not None:
             return f"{call} stops with {_error(outcome.error)}{_where(outcome.error, answer)}."
         return (
-            f"for {call}\nexpected: {_describe(expected)}\nyours:    {_describe(outcome.value)}"
+            f"For {call}\nexpected: {_describe(expected)}\nyours:    {_describe(outcome.value)}"
             f"{_first_difference(expected, outcome.value, self.rtol)}"
         )
 
@@ -683,13 +708,13 @@ def check(id: str, answer, **context) -> Result:
 def _judged(id, answer, context):
     if id not in _JUDGES:
         nearest = difflib.get_close_matches(str(id), _JUDGES, n=1, cutoff=0)
-        return Result("cannot check", f"there is no exercise {id!r}. Did you mean {nearest[0]!r}?")
+        return Result("cannot check", f"There is no exercise {id!r}. Did you mean {nearest[0]!r}?")
     if answer is None or answer is ...:
         return NOT_ATTEMPTED
     try:
         return _JUDGES[id](answer, **context)
     except Exception as error:
-        return Result("cannot check", f"the check itself failed ({_error(error)}).")
+        return Result("cannot check", f"The check itself failed ({_error(error)}).")
 
 
 @dataclass(frozen=True)
@@ -752,7 +777,7 @@ def _not_a_number(answer):
     if is_number and np.ndim(answer) == 0 and np.asarray(answer).dtype.kind in "iuf":
         return "" if np.isfinite(float(answer)) else f"{answer} is not a finite number."
     called = " Call it, and give what it returns." if callable(answer) else ""
-    return f"this exercise asks for one number, not for {_describe(answer)}.{called}"
+    return f"This exercise asks for one number, not for {_describe(answer)}.{called}"
 
 
 def _describe(value):

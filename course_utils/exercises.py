@@ -46,7 +46,7 @@ exercise(
         Mistake(
             "bytes_for_bits",
             lambda size, rate: size / (rate * 1000),
-            "eight times too short: the model's size is in bytes, the link's speed in bits per "
+            "Eight times too short: the model's size is in bytes, the link's speed in bits per "
             "second. A byte has 8 bits.",
         ),
         Mistake(
@@ -63,24 +63,24 @@ exercise(
         Mistake(
             "bytes_and_1024",
             lambda size, rate: size / (rate * 1024),
-            "two things at once: the size is in bytes but the speed in bits, and a link's kilo is "
+            "Two things at once: the size is in bytes but the speed in bits, and a link's kilo is "
             "1000, not 1024.",
         ),
         Mistake(
             "kilo_forgotten",
             lambda size, rate: size * 8 / rate,
-            "a thousand times too long: the speed is in kilobits per second, 1000 bits each. "
+            "A thousand times too long: the speed is in kilobits per second, 1000 bits each. "
             "(Or your answer is in milliseconds; it should be in seconds.)",
         ),
         Mistake(
             "minutes",
             lambda size, rate: size * 8 / (rate * 1000) / 60,
-            "that is the time in minutes; the question asks for seconds.",
+            "That is the time in minutes; the question asks for seconds.",
         ),
         Mistake(
             "upside_down",
             lambda size, rate: rate * 1000 / (size * 8),
-            "you divided the speed by the size. That is how many models go over the link in one "
+            "You divided the speed by the size. That is how many models go over the link in one "
             "second; the time is its inverse.",
         ),
     ],
@@ -102,19 +102,19 @@ exercise(
         Mistake(
             "no_input_channels",
             lambda out, into, k: math.prod(out) * math.prod(k),
-            "you left out the input channels: a filter reaches through all of them, so each output "
+            "You left out the input channels: a filter reaches through all of them, so each output "
             "value costs kernel height x kernel width x input channels.",
         ),
         Mistake(
             "input_size",
             lambda out, into, k: into[0] * into[1] * out[2] * math.prod(k) * into[2],
-            "you counted one filter position for each pixel of the input. The filter is computed "
+            "You counted one filter position for each pixel of the input. The filter is computed "
             "once for each pixel of the output, which here is smaller.",
         ),
         Mistake(
             "twice",
             lambda out, into, k: 2 * conv_macs(out, into, k),
-            "exactly twice too many: you counted the multiplication and the addition separately "
+            "Exactly twice too many: you counted the multiplication and the addition separately "
             "(that is the count of operations, or FLOPs). One multiply-accumulate is both.",
         ),
         Mistake(
@@ -123,23 +123,23 @@ exercise(
                 lambda out, into, k: math.prod(k) * into[2] * out[2],
                 lambda out, into, k: math.prod(k) * into[2] * out[2] + out[2],
             ),
-            "that is the number of parameters. A convolution uses each of its weights again at "
+            "That is the number of parameters. A convolution uses each of its weights again at "
             "every position of the output.",
         ),
         Mistake(
             "one_filter",
             lambda out, into, k: out[0] * out[1] * math.prod(k) * into[2],
-            "that is the cost of one filter. The layer has one for each output channel.",
+            "That is the cost of one filter. The layer has one for each output channel.",
         ),
         Mistake(
             "kernel_side",
             lambda out, into, k: math.prod(out) * k[0] * into[2],
-            "the kernel covers an area: its height times its width, not one side.",
+            "The kernel covers an area: its height times its width, not one side.",
         ),
         Mistake(
             "with_bias",
             lambda out, into, k: conv_macs(out, into, k) + math.prod(out),
-            "you counted the bias as one more multiply-accumulate for each output value. It is "
+            "You counted the bias as one more multiply-accumulate for each output value. It is "
             "only added, and usually the accumulator just starts from it.",
         ),
     ],
@@ -170,7 +170,7 @@ exercise(
                 lambda w, k: np.mean(np.abs(w) <= k),
                 lambda w, k: np.mean(np.abs(w - w.mean()) <= k),
             ),
-            "you compare the weights with k itself. k counts standard deviations: the distance to "
+            "You compare the weights with k itself. k counts standard deviations: the distance to "
             "compare with is k times the sigma of these weights.",
         ),
         Mistake(
@@ -180,14 +180,14 @@ exercise(
                 lambda w, k: np.mean(w <= k * w.std()),
                 lambda w, k: np.mean(w <= w.mean() + k * w.std()),
             ),
-            "you cut only the upper side: every weight far below the mean is still counted. "
+            "You cut only the upper side: every weight far below the mean is still counted. "
             "Within means on both sides, so compare the distance from the mean, its absolute "
             "value.",
         ),
         Mistake(
             "mean_not_subtracted",
             lambda w, k: np.mean(np.abs(w) <= k * w.std()),
-            "you measure the distance from zero. Sigma is the spread about the mean, and this "
+            "You measure the distance from zero. Sigma is the spread about the mean, and this "
             "layer's mean is not exactly zero: subtract it first.",
         ),
         Mistake(
@@ -197,29 +197,29 @@ exercise(
                 lambda w, k: np.mean(np.abs(np.abs(w) - w.mean()) <= k * w.std()),
                 lambda w, k: np.mean(np.abs(w) - w.mean() <= k * w.std()),
             ),
-            "the absolute value comes too early: take the distance from the mean first, and then "
+            "The absolute value comes too early: take the distance from the mean first, and then "
             "its absolute value.",
         ),
         Mistake(
             "percent",
             lambda w, k: 100 * share_within(w, k),
-            "that is a percentage. A share lies between 0 and 1.",
+            "That is a percentage. A share lies between 0 and 1.",
         ),
         Mistake(
             "count",
             lambda w, k: share_within(w, k) * w.size,
-            "that is how many weights lie within. A share is that count divided by the number of "
+            "That is how many weights lie within. A share is that count divided by the number of "
             "weights.",
         ),
         Mistake(
             "outside",
             lambda w, k: 1 - share_within(w, k),
-            "that is the share outside: the comparison points the wrong way.",
+            "That is the share outside: the comparison points the wrong way.",
         ),
         Mistake(
             "variance",
             lambda w, k: np.mean(np.abs(w - w.mean()) <= k * w.var()),
-            "you compare with k times the variance. The standard deviation is its square root, and "
+            "You compare with k times the variance. The standard deviation is its square root, and "
             "has the weights' own unit.",
         ),
         Mistake(
@@ -230,7 +230,7 @@ exercise(
                 lambda w, k: np.mean(np.abs(w - w.mean()) <= k * w.std(), axis=0),
                 lambda w, k: np.mean(np.abs(w - w.mean()) <= k * w.std(), axis=-1),
             ),
-            "you get one share for each channel. Without an axis NumPy averages over the whole "
+            "You get one share for each channel. Without an axis NumPy averages over the whole "
             "layer.",
         ),
     ],
@@ -260,31 +260,31 @@ exercise(
         Mistake(
             "all_patterns",
             (lambda w: 256, lambda w: 255, lambda w: 254),
-            "that is how many exponents the 8 bits of a float32 can tell apart. The question is "
+            "That is how many exponents the 8 bits of a float32 can tell apart. The question is "
             "how many of them these weights use.",
         ),
         Mistake(
             "span",
             (lambda w: np.ptp(_exponents(w)) + 1, lambda w: np.ptp(_exponents(w))),
-            "that is the distance from the smallest exponent to the largest, and some in between "
+            "That is the distance from the smallest exponent to the largest, and some in between "
             "are never used. Count the different ones.",
         ),
         Mistake(
             "signs_counted",
             lambda w: len(np.unique(_exponents(w[w > 0]))) + len(np.unique(_exponents(w[w < 0]))),
-            "you counted positive and negative weights separately. The sign has a bit of its own; "
+            "You counted positive and negative weights separately. The sign has a bit of its own; "
             "w and -w have the same exponent.",
         ),
         Mistake(
             "positive_only",
             lambda w: len(np.unique(_exponents(w[w > 0]))),
-            "you looked only at the positive weights (the logarithm of a negative number is NaN). "
+            "You looked only at the positive weights (the logarithm of a negative number is NaN). "
             "The exponent belongs to the absolute value.",
         ),
         Mistake(
             "zero_counted",
             lambda w: len(np.unique(np.frexp(w[w != 0])[1])) + int(np.any(w == 0)),
-            "you counted zero's exponent too. Zero has no leading 1; float32 keeps a bit pattern "
+            "You counted zero's exponent too. Zero has no leading 1; float32 keeps a bit pattern "
             "of its own for it.",
         ),
         Mistake(
@@ -293,13 +293,13 @@ exercise(
                 lambda w: len(np.unique(np.round(np.log2(np.abs(w[w != 0]))))),
                 lambda w: len(np.unique(np.ceil(np.log2(np.abs(w[w != 0]))))),
             ),
-            "you rounded the logarithm. The exponent is its floor: 1.9 is 1.9 x 2^0, although its "
+            "You rounded the logarithm. The exponent is its floor: 1.9 is 1.9 x 2^0, although its "
             "logarithm is nearer to 1.",
         ),
         Mistake(
             "decades",
             lambda w: len(np.unique(np.floor(np.log10(np.abs(w[w != 0]))))),
-            "you counted powers of ten. A float's exponent is a power of two.",
+            "You counted powers of ten. A float's exponent is a power of two.",
         ),
         Mistake(
             "bits",
@@ -307,13 +307,13 @@ exercise(
                 lambda w: math.ceil(math.log2(exponents_used(w))),
                 lambda w: math.log2(exponents_used(w)),
             ),
-            "that is how many bits would do for these exponents. The question asks how many "
+            "That is how many bits would do for these exponents. The question asks how many "
             "different exponents there are.",
         ),
         Mistake(
             "values",
             (lambda w: len(np.unique(w)), lambda w: w.size),
-            "that is how many weights there are (or how many different values), not how many "
+            "That is how many weights there are (or how many different values), not how many "
             "different exponents: many values share one exponent.",
         ),
     ],
@@ -336,51 +336,51 @@ exercise(
         Mistake(
             "variance",
             lambda w, s: s * np.var(w),
-            "you multiply s by the variance. Sigma on the slide is the standard deviation, the "
+            "You multiply s by the variance. Sigma on the slide is the standard deviation, the "
             "variance's square root: only that has the weights' own unit, so that |w| can be "
             "compared with it.",
         ),
         Mistake(
             "mean_abs",
             lambda w, s: s * np.mean(np.abs(w)),
-            "you multiply s by the mean of |w|. The slide's sigma is the standard deviation: the "
+            "You multiply s by the mean of |w|. The slide's sigma is the standard deviation: the "
             "root of the mean squared distance from the mean.",
         ),
         Mistake(
             "max_abs",
             lambda w, s: s * np.max(np.abs(w)),
-            "you multiply s by the largest |w|. One outlier would then set the threshold of the "
+            "You multiply s by the largest |w|. One outlier would then set the threshold of the "
             "whole layer; the slide uses the standard deviation, to which all weights contribute.",
         ),
         Mistake(
             "range",
             (lambda w, s: s * np.ptp(w), lambda w, s: s * np.max(w)),
-            "you multiply s by the extremes of the weights. The slide uses their standard "
+            "You multiply s by the extremes of the weights. The slide uses their standard "
             "deviation, to which all weights contribute.",
         ),
         Mistake(
             "mean",
             (lambda w, s: s * np.mean(w), lambda w, s: s * np.abs(np.mean(w))),
-            "you multiply s by the mean. Positive and negative weights cancel in it, so that it is "
+            "You multiply s by the mean. Positive and negative weights cancel in it, so that it is "
             "near zero however wide the layer is; the slide uses the standard deviation.",
         ),
         Mistake(
             "root_mean_square",
             lambda w, s: s * np.sqrt(np.mean(np.square(w, dtype=np.float64))),
-            "you multiply s by the root of the mean of w squared, measured from zero. The standard "
+            "You multiply s by the root of the mean of w squared, measured from zero. The standard "
             "deviation is measured from the mean, which is not exactly zero here.",
         ),
         Mistake(
             "std_of_abs",
             lambda w, s: s * np.std(np.abs(w)),
-            "you took the absolute value before the standard deviation, which folds the negative "
+            "You took the absolute value before the standard deviation, which folds the negative "
             "half over the positive one. Sigma is the spread of the weights themselves; |w| comes "
             "in only when they are compared with the threshold.",
         ),
         Mistake(
             "mean_plus",
             (lambda w, s: np.mean(w) + s * np.std(w), lambda w, s: np.mean(w) - s * np.std(w)),
-            "you added the mean. The threshold is a magnitude, counted from zero: just s times "
+            "You added the mean. The threshold is a magnitude, counted from zero: just s times "
             "sigma.",
         ),
         Mistake(
@@ -389,25 +389,25 @@ exercise(
                 (lambda w, s, axis=axis: s * np.std(w, axis=axis))
                 for axis in (-1, 0, (0, 1, 2), (0, 1))
             ),
-            "you get one threshold for each channel (an array). The slide's sigma_l is one number "
+            "You get one threshold for each channel (an array). The slide's sigma_l is one number "
             "for the layer: without an axis NumPy takes all weights together.",
         ),
         Mistake(
             "sample_std",
             lambda w, s: s * np.std(w, ddof=1),
-            "you divide by n - 1 (ddof=1), as for a sample drawn from something larger. These are "
+            "You divide by n - 1 (ddof=1), as for a sample drawn from something larger. These are "
             "all the weights that the layer has: divide by n, as NumPy does if not told otherwise. "
             "(In a large layer the difference is small; in this check's small ones it shows.)",
         ),
         Mistake(
             "s_forgotten",
             lambda w, s: np.std(w),
-            "you return sigma itself: s is not used, so the slider would do nothing.",
+            "You return sigma itself: s is not used, so the slider would do nothing.",
         ),
         Mistake(
             "sigma_forgotten",
             lambda w, s: s,
-            "you return s itself. It counts standard deviations; to compare it with a weight it "
+            "You return s itself. It counts standard deviations; to compare it with a weight it "
             "must be multiplied by the layer's.",
         ),
         Mistake(
@@ -416,13 +416,13 @@ exercise(
                 lambda w, s: np.quantile(np.abs(w), s),
                 lambda w, s: np.percentile(np.abs(w), 100 * s),
             ),
-            "you return the threshold that removes the share s of the weights. s is not a sparsity "
+            "You return the threshold that removes the share s of the weights. s is not a sparsity "
             "but a number of standard deviations (and may exceed 1).",
         ),
         Mistake(
             "divided",
             lambda w, s: np.std(w) / s,
-            "you divide by s. A larger s should remove more weights.",
+            "You divide by s. A larger s should remove more weights.",
         ),
         Mistake(
             "rounded",
@@ -430,7 +430,7 @@ exercise(
                 (lambda w, s, places=places: np.round(s * np.std(w), places))
                 for places in (0, 1, 2, 3, 4)
             ),
-            "you rounded the threshold. Weights of real layers are small, and many lie between the "
+            "You rounded the threshold. Weights of real layers are small, and many lie between the "
             "rounded threshold and the true one: round when you print, never when you compute.",
         ),
     ],
@@ -449,13 +449,13 @@ exercise(
         Mistake(
             "no_abs",
             lambda w, threshold: w > threshold,
-            "you keep only large positive weights, so that every negative one is pruned. The slide "
+            "You keep only large positive weights, so that every negative one is pruned. The slide "
             "compares the magnitude, |w|.",
         ),
         Mistake(
             "greater_equal",
             lambda w, threshold: np.abs(w) >= threshold,
-            "a weight exactly at the threshold is kept in yours. On the slide it is pruned: w is "
+            "A weight exactly at the threshold is kept in yours. On the slide it is pruned: w is "
             "kept if |w| > lambda and becomes 0 if |w| <= lambda.",
         ),
         Mistake(
@@ -464,13 +464,13 @@ exercise(
                 lambda w, threshold: np.abs(w) <= threshold,
                 lambda w, threshold: np.abs(w) < threshold,
             ),
-            "your mask is inverted: True marks the weights that are pruned. Here True means kept, "
+            "Your mask is inverted: True marks the weights that are pruned. Here True means kept, "
             "so that weights * mask is the pruned layer.",
         ),
         Mistake(
             "inverted_no_abs",
             (lambda w, threshold: w <= threshold, lambda w, threshold: w < threshold),
-            "two things at once: the comparison points the wrong way (True means kept), and it is "
+            "Two things at once: the comparison points the wrong way (True means kept), and it is "
             "the magnitude |w| that is compared.",
         ),
         Mistake(
@@ -479,13 +479,13 @@ exercise(
                 lambda w, threshold: np.where(np.abs(w) > threshold, w, 0),
                 lambda w, threshold: w[np.abs(w) > threshold],
             ),
-            "you return the weights that are left. A mask says only which ones are kept: True or "
+            "You return the weights that are left. A mask says only which ones are kept: True or "
             "False for each, in the shape of the layer.",
         ),
         Mistake(
             "numbers",
             lambda w, threshold: (np.abs(w) > threshold).astype(float),
-            "the right pattern, but as numbers 1 and 0. A mask is an array of True and False "
+            "The right pattern, but as numbers 1 and 0. A mask is an array of True and False "
             "(dtype bool): only then does weights[mask] pick weights, and ~mask invert it.",
         ),
         Mistake(
@@ -495,7 +495,7 @@ exercise(
                 lambda w, threshold: np.flatnonzero(np.abs(w) > threshold),
                 lambda w, threshold: np.argwhere(np.abs(w) > threshold),
             ),
-            "you return the places of the kept weights. A mask has the shape of the layer, with "
+            "You return the places of the kept weights. A mask has the shape of the layer, with "
             "True or False at every place.",
         ),
         Mistake(
@@ -505,7 +505,7 @@ exercise(
                 lambda w, threshold: np.mean(np.abs(w) > threshold),
                 lambda w, threshold: np.mean(np.abs(w) <= threshold),
             ),
-            "you return one number, how many weights are kept or pruned. A mask says it for every "
+            "You return one number, how many weights are kept or pruned. A mask says it for every "
             "weight.",
         ),
         Mistake(
@@ -514,24 +514,24 @@ exercise(
                 lambda w, threshold: bool(np.any(np.abs(w) > threshold)),
                 lambda w, threshold: bool(np.all(np.abs(w) > threshold)),
             ),
-            "you return one True or False for the whole layer. A mask has one for every weight.",
+            "You return one True or False for the whole layer. A mask has one for every weight.",
         ),
         Mistake(
             "flat",
             lambda w, threshold: (np.abs(w) > threshold).ravel(),
-            "the right pattern, but flattened. Keep the shape of the layer, so that "
+            "The right pattern, but flattened. Keep the shape of the layer, so that "
             "weights * mask works.",
         ),
         Mistake(
             "scaled_again",
             lambda w, threshold: np.abs(w) > threshold * np.std(w),
-            "you multiply by sigma here. The threshold given to this function is lambda, in which "
+            "You multiply by sigma here. The threshold given to this function is lambda, in which "
             "sigma is contained already.",
         ),
         Mistake(
             "squared",
             lambda w, threshold: np.square(w) > threshold,
-            "you compare w squared with the threshold. The square drops the sign but changes the "
+            "You compare w squared with the threshold. The square drops the sign but changes the "
             "size too; the slide compares |w|.",
         ),
     ],
@@ -552,7 +552,7 @@ def budget(answer, evaluate, target, within=0.01):
     """
     if not isinstance(answer, dict) or not answer:
         return not_yet(
-            "the answer is a dictionary with one s for each layer, such as "
+            "The answer is a dictionary with one s for each layer, such as "
             '{"first_layer": 0.5, "second_layer": 1.0}.',
             "not_a_dict",
         )
@@ -562,7 +562,7 @@ def budget(answer, evaluate, target, within=0.01):
         is_number = isinstance(s, int | float | np.number) and not isinstance(s, bool)
         if not is_number or not 0 <= s < math.inf:
             return not_yet(
-                f"s of layer {layer!r} must be a number that is not negative: it says how many "
+                f"S of layer {layer!r} must be a number that is not negative: it says how many "
                 "standard deviations to cut away.",
                 "s_not_a_number",
             )
@@ -570,7 +570,7 @@ def budget(answer, evaluate, target, within=0.01):
         pruned = evaluate(dict(answer))
     except (LookupError, TypeError, ValueError) as error:
         says = str(error.args[0] if error.args else error).rstrip(".")
-        return not_yet(f"this choice can't be evaluated: {says}.", "not_evaluated")
+        return not_yet(f"This choice can't be evaluated: {says}.", "not_evaluated")
 
     def percent(share):
         return f"{100 * share:.1f} %"
@@ -588,7 +588,7 @@ def budget(answer, evaluate, target, within=0.01):
         layers = getattr(pruned, "layer_sparsity", None)
         if layers and np.mean(list(layers.values())) >= target:
             return not_yet(
-                f"the average of the layers' sparsities reaches {percent(target)}, but the network "
+                f"The average of the layers' sparsities reaches {percent(target)}, but the network "
                 f"has only {percent(pruned.sparsity)}: layers differ in size, and the target "
                 "counts weights. Look at which layer holds most of them.",
                 "mean_of_layers",
