@@ -7,7 +7,7 @@ A notebook shows four things from here:
     beside_lecture([Row(...), ...], "caption")                measured here | the lecture says
     scoreboard()                                              the ledger of this kernel
 
-The exercises themselves are declared in `exercises.py`. A declaration pairs the right computation
+The exercises themselves are declared in `exercises/`. A declaration pairs the right computation
 with the mistakes that people make, each written as the computation *it* would do. An answer is
 compared with all of them, so that "not yet" can name the misconception which that very answer
 shows.
@@ -688,7 +688,7 @@ def check(id: str, answer, **context) -> Result:
 
     id:      the exercise's, such as "02.threshold".
     answer:  the student's function or value; None or ... (a stub) is "not attempted".
-    context: what the exercise needs besides, as keywords (see `exercises.py`).
+    context: what the exercise needs besides, as keywords (see `exercises/`).
 
     In a student notebook it never raises. In a solution notebook anything but "passed" raises
     AssertionError, so that a solution which does not solve its exercise cannot be built.

@@ -229,7 +229,7 @@ def test_exponents_used_counts_what_the_bits_say():
     weights = np.random.default_rng(0).normal(0, 0.05, 1000).astype(np.float32)
     weights[:7] = 0
     fields = (weights[weights != 0].view(np.uint32) >> 23) & 0xFF
-    assert exercises.exponents_used(weights) == len(np.unique(fields))
+    assert exercises.weights.exponents_used(weights) == len(np.unique(fields))
 
 
 # ----------------------------------------------------------------------------- 02.budget
@@ -369,15 +369,20 @@ def test_what_is_no_number(answer, says):
 
 
 def test_an_unknown_mistake_gets_the_smallest_counterexample():
-    result = check("02.mask", lambda w, t: np.abs(w) > 1.5 * t)
+    result = check("02.mask", lambda w, t: np.abs(w) > 2 * t)
     assert result.mistake is None
-    assert "For magnitude_mask(weights=[0.2 " not in result.says
-    assert "wrong only in larger" not in result.says
-    assert (
-        "weights=[-2., -1.,  0.,  1.,  2.], threshold=1"
-        in check("02.mask", lambda w, t: np.abs(w) > 2 * t).says
+    assert result.says == (
+        "For magnitude_mask(weights=[-2., -1.,  0.,  1.,  2.], threshold=1)\n"
+        "expected: [ True, False, False, False,  True]\n"
+        "yours:    [False, False, False, False, False]"
     )
-    assert "entries differ, first at [" in result.says
+
+
+def test_an_array_too_large_to_print_shows_where_it_first_differs():
+    result = check("02.mask", lambda w, t: np.abs(w) > 1.5 * t)  # right in both small cases
+    assert "weights=an array of float32 with shape (3, 3, 2, 4), threshold=0.125" in result.says
+    assert re.search(r"\d+ of 72 entries differ, first at \[\d, \d, \d, \d\]: ", result.says)
+    assert "expected True, yours False" in result.says
 
 
 @pytest.mark.parametrize(
