@@ -48,8 +48,9 @@ def train(
         ship (7,000 images). full: all 55,000 images instead.
     progress(epoch, epochs, {"loss", "accuracy", "validation_accuracy"}) is called after each
         epoch, which counts from 1.
-    Returns a `data.Checkpoint` like those that ship; its `record` holds the log and the accuracy
-    on the validation and test sets, and `record["initial_weights"]` nothing: see `initial`.
+    Returns a `data.Checkpoint` like those that ship; its `record` holds the recipe, the log and
+    the accuracy on the validation and test sets. `initial_model(name, seed)` gives the weights
+    that the training started from.
     Raises ValueError for an unknown name or sizes that make no sense.
     """
     layers, input_shape = models.resolve(name)
@@ -96,14 +97,23 @@ def initial_model(name: str, seed: int):
 def measure(layers, weights, dataset: data.Dataset, split: str) -> dict[str, Any]:
     """Right answers on a whole split, with the Wilson interval, by `float_engine`."""
     x, y = getattr(dataset, f"x_{split}"), getattr(dataset, f"y_{split}")
-    correct = int((float_engine.predict(layers, weights, x) == y).sum())
+    right = float_engine.predict(layers, weights, x) == y
+    correct = int(right.sum())
     low, high = intervals.wilson(correct, len(y))
-    return {
+    measured = {
         "correct": correct,
         "n": len(y),
         "accuracy": round(correct / len(y), 4),
         "interval_95": [round(low, 4), round(high, 4)],
     }
+    subject = getattr(dataset, f"subject_{split}", None)
+    if subject is not None:
+        # The interval knows nothing of people; their spread shows how far to trust it.
+        measured["by_subject"] = {
+            str(who): {"correct": int(right[own].sum()), "n": int(own.sum())}
+            for who, own in ((who, subject == who) for who in np.unique(subject))
+        }
+    return measured
 
 
 def versions() -> dict[str, str]:
@@ -155,7 +165,7 @@ def _read_only(weights):
     return MappingProxyType(weights)
 
 
-def _print_epoch(epoch, epochs, entry):
+def print_epoch(epoch, epochs, entry):
     values = "  ".join(f"{key} {value:.4f}" for key, value in entry.items())
     print(f"epoch {epoch:2d}/{epochs}  {values}", flush=True)
 
@@ -174,7 +184,7 @@ def main() -> None:
             architecture=name, seed=seed, command=command, versions=versions(),
             note=f"The weights of {name} before training, from the same seed.",
         )  # fmt: skip
-    trained = train(name, full=full, progress=_print_epoch)
+    trained = train(name, full=full, progress=print_epoch)
     record = {**trained.record, "command": command}
     data.write_npz(f"checkpoints/{name}.npz", trained.weights, **record)
     print(json.dumps({key: record[key] for key in ("validation", "test", "seconds")}, indent=1))
