@@ -479,7 +479,7 @@ def run(command):
         raise
 
 
-def end(process, patience=10):
+def end(process, patience=5):
     """Wait for a process that was told to end; insist if it does not."""
     for insist in (process.terminate, process.kill):
         try:
