@@ -40,8 +40,9 @@ _CSS = """
   {max-width: none; overflow: visible; white-space: nowrap}
 .lab-widget .noUi-handle:focus-visible, .lab-widget button:focus-visible,
 .lab-widget select:focus-visible {outline: 3px solid #E67817; outline-offset: 2px}
-.lab-widget .lm-TabBar, .lab-widget .p-TabBar {display: none}
-.lab-widget .widget-tab > .widget-tab-contents {border: 0; padding: 0; overflow: hidden}
+.lab-widget button.mod-active {font-weight: 600; box-shadow: inset 0 -3px 0 #006395}
+.lab-frame > .lm-TabBar, .lab-frame > .p-TabBar {display: none !important}
+.lab-frame > .widget-tab-contents {border: 0 !important; padding: 0 !important; overflow: hidden}
 .lab-widget img {max-width: 100%; height: auto; display: block}
 .lab-widget figure {margin: 0}
 .lab-widget .lab-readout {line-height: 1.5; margin: 2px 4px}
@@ -452,17 +453,21 @@ class Explorer(_Pictured):
 
         self._image = ipywidgets.HTML(layout={"margin": "0"})
         self._text = ipywidgets.HTML(layout={"margin": "0"})
-        self._text.add_class("lab-live")
+        self._refusal = ipywidgets.HTML(layout={"margin": "0"})
+        for said in (self._text, self._refusal):
+            said.add_class("lab-live")
         self._update()
 
         for name, control in self.controls.items():
             control.description = control.description or name.replace("_", " ")
             control.style.description_width = "initial"
             if control.layout.width is None:
-                control.layout.width = "390px" if isinstance(control, _SLIDERS) else "auto"
+                control.layout.width = "auto"
+                control.layout.flex = "1 1 380px" if isinstance(control, _SLIDERS) else "0 0 auto"
             control.layout.max_width = "100%"
             control.observe(self._changed, "value")
-        wrap = {"flex_flow": "row wrap"}
+        width, _ = self._painter.css_size()
+        wrap = {"flex_flow": "row wrap", "width": f"{width}px", "max_width": "100%"}
         buttons = [self._button(name, params) for name, params in presets.items()]
         self.reset_button = self._button("Reset", {})
         super().__init__(
@@ -470,6 +475,7 @@ class Explorer(_Pictured):
                 _title(description),
                 ipywidgets.HBox(list(self.controls.values()), layout=wrap),
                 ipywidgets.HBox([*buttons, self.reset_button], layout=wrap),
+                self._refusal,
                 self._image,
                 self._text,
                 _setup(),
@@ -546,7 +552,7 @@ class Explorer(_Pictured):
             action()
         except ValueError as error:
             message = html.escape(str(error))
-            self._text.value = f'<div class="lab-error">Not possible: {message}</div>'
+            self._refusal.value = f'<div class="lab-error">Not possible: {message}</div>'
 
     def _update(self) -> None:
         with self._busy:
@@ -557,6 +563,7 @@ class Explorer(_Pictured):
             self._alt_text = self._alt(result)
             self._image.value = _img(self._png, self._alt_text, self._painter.css_size())
             self._text.value = _line(self._readout(result), self._alt_text)
+            self._refusal.value = ""
 
     def _picture(self):
         return self._png, self._alt_text, self._painter.css_size()

@@ -1,0 +1,219 @@
+"""A real JupyterLab in a real Chromium, as a student has it: for the tests and the benchmarks.
+
+Everything that Jupyter writes goes to a temporary folder; the notebooks that it opens are copies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+VIEWPORT = {"width": 1280, "height": 800}
+
+# Helpers inside the page; a "lab" is a widget of ours that is not part of another one.
+SCRIPT = """
+window.lab = {
+  panel: () => window.jupyterapp.shell.currentWidget,
+  outputs: () => lab.panel().content.widgets.map(
+    cell => cell.model.type === 'code' ? cell.model.outputs.toJSON() : []),
+  roots: () => [...document.querySelectorAll('.lab-widget')]
+    .filter(e => !e.parentElement.closest('.lab-widget')),
+  picture: root => [...root.querySelectorAll('img')]
+    .find(e => e.offsetParent !== null && e.getBoundingClientRect().width > 100),
+  sliders: root => [...root.querySelectorAll('[role=slider]')].filter(e => e.offsetParent !== null),
+  busy: () => lab.panel().sessionContext.session.kernel.status === 'busy',
+  // The status says idle while a subshell answers a widget and a cell still runs: ask the future.
+  running: false,
+  run: code => {
+    lab.running = true;
+    lab.panel().sessionContext.session.kernel.requestExecute({code}).done
+      .finally(() => { lab.running = false; });
+  },
+  // From the key event to the frame after the one in which the new picture is painted. The picture
+  // is looked for whenever the widget's DOM changes; decode() waits until its pixels are there; the
+  // first animation frame paints them, the second shows that the first is out. An upper bound.
+  toPixels: root => new Promise(resolve => {
+    const old = lab.picture(root), source = old.src;
+    let start = null;
+    addEventListener('keydown', e => { start = e.timeStamp; }, {capture: true, once: true});
+    const observer = new MutationObserver(async () => {
+      const now = lab.picture(root);
+      if (start === null || !now || (now === old && now.src === source)) return;
+      observer.disconnect();
+      await now.decode();
+      requestAnimationFrame(() => requestAnimationFrame(
+        () => resolve(performance.now() - start)));
+    });
+    observer.observe(root, {subtree: true, childList: true, attributes: true});
+  }),
+};
+"""
+
+
+def chromium() -> str | None:
+    """The path of a Chromium on this machine, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextlib.contextmanager
+def serve(folder: Path, private: Path):
+    """Run JupyterLab on `folder`, its own files in `private`; give its address with the token."""
+    settings = {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    }
+    for name, values in settings.items():
+        file = private / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(private / "config"),
+        "JUPYTER_DATA_DIR": str(private / "data"),
+        "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(
+            os.pathsep
+        ),
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    log = private / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=folder)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(300):
+            if server.poll() is not None:
+                raise RuntimeError(f"JupyterLab ended at once:\n{log.read_text()[-2000:]}")
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=5).close()
+                break
+            time.sleep(0.2)
+        else:
+            raise RuntimeError(f"JupyterLab did not answer in 60 s:\n{log.read_text()[-2000:]}")
+        yield address, token
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+@contextlib.contextmanager
+def browser():
+    """A headless Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        try:
+            yield chrome
+        finally:
+            chrome.close()
+
+
+class Notebook:
+    """A notebook open in JupyterLab."""
+
+    def __init__(self, page, server, path: str):
+        address, token = server
+        self.page = page
+        page.add_init_script(SCRIPT)
+        page.goto(f"{address}/lab/tree/{path}?token={token}&reset", timeout=90_000)
+        page.wait_for_function(
+            """() => window.jupyterapp?.shell.currentWidget?.context?.isReady &&
+               !document.querySelector('.jp-NotebookPanel .jp-Spinner') &&
+               lab.panel().sessionContext.session?.kernel?.status === 'idle'""",
+            timeout=90_000,
+        )
+
+    def run_all(self, timeout: float = 300) -> None:
+        """Run all cells as the menu does, and wait until the last one is done."""
+        self.page.set_default_timeout(timeout * 1000)
+        self.page.evaluate(
+            "() => { window.done = false; "
+            "jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.done = true) }"
+        )
+        self.page.wait_for_function("() => window.done && !lab.busy()", timeout=timeout * 1000)
+        self.page.set_default_timeout(30_000)
+
+    def errors(self) -> list[str]:
+        """The error outputs of all cells, as `name: value`."""
+        outputs = [output for cell in self.page.evaluate("() => lab.outputs()") for output in cell]
+        return [f"{o['ename']}: {o['evalue']}" for o in outputs if o["output_type"] == "error"]
+
+    def widget_cells(self) -> list[int]:
+        """The cells that put a live widget on the page."""
+        kind = "application/vnd.jupyter.widget-view+json"
+        return [
+            i
+            for i, cell in enumerate(self.page.evaluate("() => lab.outputs()"))
+            if any(kind in output.get("data", {}) for output in cell)
+        ]
+
+    def show(self, cell: int) -> None:
+        """Scroll a cell into view: JupyterLab draws a cell only when it is near."""
+        self.page.evaluate(
+            """async cell => { const notebook = lab.panel().content;
+               notebook.activeCellIndex = cell;
+               await notebook.scrollToItem(cell, 'start');
+               notebook.widgets[cell].node.scrollIntoView({block: 'start'}); }""",
+            cell,
+        )
+        self.page.wait_for_timeout(400)
+
+    def labs(self, cell: int):
+        """Handles of our widgets in a cell, outermost only."""
+        handle = self.page.evaluate_handle(
+            """cell => lab.roots().filter(
+                 e => lab.panel().content.widgets[cell].node.contains(e))""",
+            cell,
+        )
+        return [item.as_element() for item in handle.get_properties().values()]
+
+    def press(self, slider, key: str) -> None:
+        slider.focus()
+        self.page.keyboard.press(key)
+
+
+@contextlib.contextmanager
+def notebook(chrome, server, path: str):
+    """Open a notebook by its path in the served folder; its kernel ends with the context."""
+    context = chrome.new_context(viewport=VIEWPORT)
+    page = context.new_page()
+    try:
+        yield Notebook(page, server, path)
+    finally:
+        page.evaluate("() => lab.panel()?.sessionContext?.shutdown()")
+        context.close()

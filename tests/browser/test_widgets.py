@@ -1,0 +1,125 @@
+"""The two widgets in a real JupyterLab: pictures, keys, names, refusals, a busy kernel."""
+
+import time
+
+import jupyter_page
+import nbformat
+import pytest
+from test_notebooks import check_lab, picture_changes
+
+CELL = """
+import ipywidgets
+from benchmarks.sliders import Weights, alt_cut, draw_cut, explorer, sweep
+from course_utils import widgets
+weights = Weights(100_000)
+display(sweep(weights))
+display(widgets.Sweeps("Layer", {"conv1": lambda: sweep(weights), "conv2": lambda: sweep(weights)}))
+display(explorer(weights))
+
+def refuse(s, side):
+    if s > 1.5:
+        raise ValueError("s above 1.5 would leave <nothing>; choose a smaller s.")
+    return weights.cut(s)
+
+display(widgets.Explorer(
+    refuse, draw_cut,
+    {"s": ipywidgets.FloatSlider(1.5, min=0, max=2, step=0.25, description="Threshold s"),
+     "side": ipywidgets.Dropdown(options=["both", "left"])},
+    description="An explorer that refuses", alt=alt_cut,
+    readout=lambda cut: f"removed {cut.removed:.1%}"))
+"""
+PROGRESS = """
+from course_utils import widgets
+for _ in widgets.progress(3, "Counting to three"):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def book(chrome, server, folder):
+    """One notebook with every kind of widget, run once: each test scrolls and moves as it needs."""
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell(PROGRESS)]
+    )
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(book, folder / "widgets.ipynb")
+    with jupyter_page.notebook(chrome, server, "widgets.ipynb") as notebook:
+        notebook.run_all()
+        assert notebook.errors() == []
+        yield notebook
+
+
+def test_every_widget_shows_moves_and_is_named(book, screenshot):
+    book.show(0)
+    labs = book.labs(0)
+    assert len(labs) == 4
+    for i, lab in enumerate(labs[:3]):  # the fourth refuses to move on: below
+        check_lab(book, lab)
+        lab.scroll_into_view_if_needed()
+        screenshot(book, f"widget-{i}")
+
+
+def test_the_keyboard_reaches_every_position(book):
+    book.show(0)
+    handle = book.labs(0)[0].query_selector("[role=slider]")
+    for key, says in {
+        "End": "2.00 σ",
+        "ArrowLeft": "1.95 σ",
+        "Home": "0.00 σ",
+        "ArrowRight": "0.05 σ",
+        "PageUp": "0.30 σ",
+        "PageDown": "0.05 σ",
+    }.items():
+        book.press(handle, key)
+        book.page.wait_for_timeout(100)
+        assert handle.get_attribute("aria-valuetext").startswith(f"{says}, A threshold of"), key
+    outline = handle.evaluate("e => getComputedStyle(e).outlineStyle")
+    assert outline == "solid"
+
+
+def test_a_sweep_moves_while_the_kernel_is_busy(book):
+    book.show(0)
+    sweep = book.labs(0)[0]
+    book.page.evaluate("() => lab.run('import time; time.sleep(10)')")
+    start = time.monotonic()
+    for _ in range(5):
+        assert picture_changes(book, sweep, sweep.query_selector("[role=slider]"), timeout=2)
+    assert time.monotonic() - start < 9
+    assert book.page.evaluate("() => lab.running")
+    book.page.evaluate("() => lab.panel().sessionContext.session.kernel.interrupt()")
+    book.page.wait_for_function("() => !lab.running")
+
+
+def test_another_sweep_is_drawn_when_it_is_chosen(book):
+    book.show(0)
+    sweeps = book.labs(0)[1]
+    sweeps.query_selector("text=conv2").click()
+    sweeps.wait_for_selector("img[alt^='A threshold of 0.000']")
+    check_lab(book, sweeps)
+
+
+def test_the_tabs_that_hold_the_frames_are_hidden(book):
+    book.show(0)
+    assert book.page.query_selector(".lab-frame .lm-TabBar") is not None
+    assert not book.page.query_selector(".lab-frame .lm-TabBar").is_visible()
+
+
+def test_a_refusal_is_said_and_the_last_picture_stays(book, screenshot):
+    book.show(0)
+    lab = book.labs(0)[3]
+    before = book.page.evaluate("root => lab.picture(root).src", lab)
+    book.press(lab.query_selector("[role=slider]"), "ArrowRight")
+    message = lab.wait_for_selector(".lab-error")
+    lab.scroll_into_view_if_needed()
+    screenshot(book, "widget-refusal")
+    assert message.inner_text().endswith("s above 1.5 would leave <nothing>; choose a smaller s.")
+    assert message.evaluate("e => !!e.closest('[aria-live=polite]')")
+    assert book.page.evaluate("root => lab.picture(root).src", lab) == before
+    lab.query_selector("button:has-text('Reset')").click()
+    message.wait_for_element_state("hidden")
+
+
+def test_progress_ends_full(book):
+    book.show(1)
+    note = book.page.wait_for_selector("text=done in 0 s")
+    assert note.is_visible()
