@@ -137,7 +137,7 @@ class _Requantize:
 
     BLOCK = 2**15  # values at a time: their float64 copies stay in the cache
 
-    def __init__(self, bias, real_multipliers, largest, zero_point, qmin, qmax):
+    def __init__(self, bias, real_multipliers, largest, zero_point, qmin, qmax, repeat):
         pairs = [quantize_multiplier(real) for real in real_multipliers]
         self.multiplier, self.shift = np.array(pairs, np.int64).reshape(-1, 2).T
         self.bias, self.zero_point, self.qmin, self.qmax = bias, zero_point, qmin, qmax
@@ -150,21 +150,32 @@ class _Requantize:
         self.has_negative = qmin < zero_point  # else ReLU: negative sums all end at qmin
         if not self.has_negative:
             self.offset = self.offset + self.second
+        # NumPy is quick on long rows: take `repeat` positions of all channels as one row.
+        self.row = [
+            np.tile(np.broadcast_to(values, bias.shape), repeat)
+            for values in (bias.astype(np.float64), self.factor, self.second, self.offset)
+        ]
 
     def __call__(self, sums):
         """sums: float array (n, channels) of whole numbers -> int8 (n, channels)."""
-        out = np.empty(sums.shape, np.uint8)
-        rows = max(1, self.BLOCK // max(1, sums.shape[1]))
-        for start in range(0, len(sums), rows):
-            accumulator = np.add(sums[start : start + rows], self.bias, dtype=np.float64)
-            y = accumulator * self.factor
+        bias, factor, second, offset = self.row
+        rows = sums.reshape(-1, bias.size)
+        out = np.empty(rows.shape, np.uint8)
+        step = max(1, self.BLOCK // max(1, bias.size))
+        for start in range(0, len(rows), step):
+            accumulator = rows[start : start + step].astype(np.float64)
+            accumulator += bias
             if self.has_negative:
-                y += np.copysign(self.second, accumulator, out=accumulator)
-            y += self.offset
+                y = accumulator * factor
+                y += np.copysign(second, accumulator, out=accumulator)
+            else:
+                y = accumulator
+                y *= factor
+            y += offset
             np.clip(y, self.qmin + 128, self.qmax + 128, out=y)
-            out[start : start + rows] = y
+            out[start : start + step] = y
         out ^= 128
-        out = out.view(np.int8)
+        out = out.view(np.int8).reshape(sums.shape)
         for c in self.textbook:
             accumulator = sums[:, c].astype(np.int64) + int(self.bias[c])
             out[:, c] = requantize(
@@ -389,18 +400,19 @@ class _Checked:
 # --- layers with weights --------------------------------------------------------------------
 
 
-def _convolve(checked, window, weights, bias, x, y, real_multipliers, sums_of):
+def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
     """The common part of the layers with weights: weights (K, units), int64."""
     largest_part = np.abs(weights).sum(axis=0) * 128  # no partial sum of q1 q2 exceeds this
     exact = np.float32 if largest_part.max() < 2**24 else np.float64
     largest = np.abs(weights).sum(axis=0) * 255 + np.abs(bias)
     total_bias = bias - x.qparams.zero_point * weights.sum(axis=0)
     qmin, qmax = checked.activation(y)
+    shape = y.shape[1:]
+    repeat = shape[-2] if len(shape) > 1 else 1
     finish = _Requantize(
-        total_bias, real_multipliers, largest, y.qparams.zero_point, qmin, qmax
+        total_bias, real_multipliers, largest, y.qparams.zero_point, qmin, qmax, repeat
     )
     sums = sums_of(weights.astype(exact), exact)
-    shape = y.shape[1:]
 
     def run(q):
         return finish(sums(q)).reshape(len(q), *shape)
@@ -432,16 +444,13 @@ def _conv_2d(checked):
         def sums(q):
             if is_pointwise:
                 return q.reshape(-1, channels).astype(dtype) @ weights
-            # im2col: what each output position sees becomes one row of a matrix.
-            patches = np.empty((len(q), *window.out, kh * kw, channels), dtype)
-            for i, tap in enumerate(window.taps(window.pad(q, zero_point, dtype))):
-                patches[:, :, :, i] = tap
+            patches = window.patches(window.pad(q, zero_point, dtype))
             return patches.reshape(-1, kh * kw * channels) @ weights
 
         return sums
 
     run = _convolve(
-        checked, window, weights, checked.bias(units), x, y,
+        checked, weights, checked.bias(units), x, y,
         _real_multipliers(x, filters, y, units), sums_of,
     )  # fmt: skip
     widest = math.prod(window.out) * kh * kw * channels
@@ -460,22 +469,24 @@ def _depthwise_conv_2d(checked):
     )
     window = _Window(checked, x, y, (kh, kw), units)
     weights = filters.data.reshape(-1, units).astype(np.int64)
-    zero_point = x.qparams.zero_point
+    zero_point, (oh, ow) = x.qparams.zero_point, window.out
 
     def sums_of(weights, dtype):
         def sums(q):
             if multiplier > 1:
                 q = q.repeat(multiplier, axis=3)
-            total = np.zeros((len(q), *window.out, units), dtype)
+            total = np.zeros((len(q), oh, ow * units), dtype)
             product = np.empty_like(total)
-            for tap, w in zip(window.taps(window.pad(q, zero_point, dtype)), weights, strict=True):
+            rows = window.tap_rows(window.pad(q, zero_point, dtype))
+            for tap, w in zip(rows, weights, strict=True):
                 total += np.multiply(tap, w, out=product)
             return total.reshape(-1, units)
 
+        weights = np.tile(weights, ow)  # for a whole row of outputs at once
         return sums
 
     run = _convolve(
-        checked, window, weights, checked.bias(units), x, y,
+        checked, weights, checked.bias(units), x, y,
         _real_multipliers(x, filters, y, units), sums_of,
     )  # fmt: skip
     return _Prepared(run, (x.index,), max(x.size * multiplier, 2 * y.size))
@@ -500,7 +511,7 @@ def _fully_connected(checked):
     def sums_of(weights, dtype):
         return lambda q: q.reshape(-1, depth).astype(dtype) @ weights
 
-    run = _convolve(checked, None, weights, checked.bias(units), x, y, real, sums_of)
+    run = _convolve(checked, weights, checked.bias(units), x, y, real, sums_of)
     return _Prepared(run, (x.index,), max(x.size, y.size))
 
 
@@ -551,6 +562,48 @@ class _Window:
             for j in range(0, kw * dw, dw):
                 yield padded[:, i : i + sh * (oh - 1) + 1 : sh, j : j + sw * (ow - 1) + 1 : sw]
 
+    def tap_rows(self, padded):
+        """Yield the taps as arrays (n, out height, out width * channels) of contiguous rows."""
+        (kh, kw), (sh, sw), (dh, dw), (oh, ow) = self.kernel, self.stride, self.dilation, self.out
+        n, height, _, channels = padded.shape
+        # With a stride, the columns 0, s, 2s, ... become neighbours, then 1, s + 1, ...
+        phases = [padded[:, :, p::sw].reshape(n, height, -1) for p in range(min(sw, kw * dw))]
+        for i in range(0, kh * dh, dh):
+            for j in range(0, kw * dw, dw):
+                start = j // sw * channels
+                row = phases[j % sw][:, i : i + sh * (oh - 1) + 1 : sh]
+                yield row[:, :, start : start + ow * channels]
+
+    def patches(self, padded):
+        """Return what each output sees as rows of a matrix ("im2col"): (n, oh, ow, K)."""
+        (kh, kw), (sh, sw), (dh, dw), (oh, ow) = self.kernel, self.stride, self.dilation, self.out
+        n, _, _, channels = padded.shape
+        if dw == 1 and channels > 1:  # kw neighbours at a time
+            result = np.empty((n, oh, ow, kh, kw * channels), padded.dtype)
+            along = np.lib.stride_tricks.sliding_window_view(
+                padded.reshape(n, padded.shape[1], -1), kw * channels, axis=2
+            )[:, :, : sw * channels * (ow - 1) + 1 : sw * channels]
+            for i in range(kh):
+                result[:, :, :, i] = along[:, i * dh : i * dh + sh * (oh - 1) + 1 : sh]
+        else:
+            result = np.empty((n, oh, ow, kh * kw, channels), padded.dtype)
+            for i, tap in enumerate(self.taps(padded)):
+                result[:, :, :, i] = tap
+        return result
+
+    def reduce(self, padded, combine):
+        """Combine each window's values (maximum, add): along the columns, then along the rows."""
+        (kh, kw), (sh, sw), (oh, ow) = self.kernel, self.stride, self.out
+        for axis, k, s, out in ((1, kh, sh, oh), (2, kw, sw, ow)):
+            taps = [
+                padded[(slice(None),) * axis + (slice(i, i + s * (out - 1) + 1, s),)]
+                for i in range(k)
+            ]
+            padded = taps[0].copy()
+            for tap in taps[1:]:
+                combine(padded, tap, out=padded)
+        return padded
+
 
 # --- layers without weights -----------------------------------------------------------------
 
@@ -568,11 +621,10 @@ def _max_pool_2d(checked):
     x, y, window, (qmin, qmax) = _pool(checked)
 
     def run(q):
-        taps = window.taps(window.pad(q, -128, np.int8))
-        largest = next(taps).copy()
-        for tap in taps:
-            np.maximum(largest, tap, out=largest)
-        return np.clip(largest, qmin, qmax, out=largest)
+        largest = window.reduce(window.pad(q, -128, np.int8), np.maximum)
+        if (qmin, qmax) != (-128, 127):
+            np.clip(largest, qmin, qmax, out=largest)
+        return largest
 
     return _Prepared(run, (x.index,), x.size)
 
@@ -581,12 +633,10 @@ def _average_pool_2d(checked):
     x, y, window, (qmin, qmax) = _pool(checked)
     # Padding does not count: at the border fewer values are averaged.
     ones = np.ones((1, *x.shape[1:3], 1), np.int8)
-    count = sum(tap.astype(np.int32) for tap in window.taps(window.pad(ones, 0, np.int32)))
+    count = window.reduce(window.pad(ones, 0, np.int32), np.add)
 
     def run(q):
-        total = np.zeros((len(q), *y.shape[1:]), np.int32)
-        for tap in window.taps(window.pad(q, 0, np.int32)):
-            total += tap
+        total = window.reduce(window.pad(q, 0, np.int32), np.add)
         # The nearest code, halves away from zero: codes are averaged, zero points included.
         nearest = np.sign(total) * ((np.abs(total) + count // 2) // count)
         return np.clip(nearest, qmin, qmax).astype(np.int8)
@@ -774,14 +824,19 @@ def _concatenation(checked):
     for tensor in tensors:
         checked.require(
             len(tensor.shape) == rank
-            and all(a == b or i == axis for i, (a, b) in enumerate(zip(tensor.shape, y.shape, strict=True))),
+            and all(
+                a == b or i == axis
+                for i, (a, b) in enumerate(zip(tensor.shape, y.shape, strict=True))
+            ),
             f"can't join {tensor.shape} into {y.shape}",
         )
         # The kernel copies codes: it relies on equal scales, which the converter sees to.
         checked.require(
             tensor.qparams == y.qparams, "joins tensors of different scales or zero points"
         )
-    checked.require(sum(t.shape[axis] for t in tensors) == y.shape[axis], "does not fill its output")
+    checked.require(
+        sum(t.shape[axis] for t in tensors) == y.shape[axis], "does not fill its output"
+    )
     reads = tuple(t.index for t in tensors)
     return _Prepared(lambda *q: np.concatenate(q, axis=axis), reads, y.size)
 

@@ -302,7 +302,7 @@ def test_fake_quantize_equals_tensorflow():
 
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_quantize_equals_the_weights_the_converter_stores(per_channel):
-    from tflite_reader import stored_weights
+    from tflite_tools import stored_weights
 
     tf_keras = env.keras()
     rng = np.random.default_rng(RNG_SEED)
@@ -334,7 +334,7 @@ def test_quantize_equals_the_weights_the_converter_stores(per_channel):
 
 
 def test_activation_qparams_equal_the_converters():
-    from tflite_reader import input_qparams
+    from tflite_tools import input_qparams
 
     tf_keras = env.keras()
     rng = np.random.default_rng(RNG_SEED)
