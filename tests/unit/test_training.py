@@ -33,7 +33,7 @@ def test_a_short_training_learns_reports_and_repeats():
     dataset = data.load("watch")
     right = float_engine.predict(first.layers, first.weights, dataset.x_test) == dataset.y_test
     assert first.record["test"]["correct"] == right.sum()
-    assert right.mean() > 2 / 7  # twice as good as guessing
+    assert right.mean() > 1.5 / 7  # better than guessing
 
 
 @pytest.mark.tensorflow
