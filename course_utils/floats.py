@@ -1,20 +1,21 @@
-"""Floating-point numbers: taken apart into bits, put together again, rounded to fewer bits.
+"""Floating point taken apart: sign, exponent, fraction, and how numbers are rounded to a format.
 
-A floating-point number is three fields of bits: the sign s, the exponent E, stored with a bias
-added so that it needs no sign of its own, and the fraction F of f bits. They mean
+A binary format of IEEE 754 writes a number as (slide "IEEE 754 floating point")
 
-    normal       0 < E           (-1)^s * 2^(E - bias) * 1.F      1.F = 1 + F / 2^f
-    subnormal    E = 0           (-1)^s * 2^(1 - bias) * 0.F      0.F = F / 2^f; zero if F = 0
-    special      E all ones      infinity if F = 0, otherwise NaN ("not a number")
+    (-1)^sign * 2^(exponent - bias) * 1.fraction          normal
+    (-1)^sign * 2^(1 - bias) * 0.fraction                 subnormal: exponent bits all zero
 
-Sources: IEEE 754-2019, section 3.4, for float32 and float16; bfloat16 is the upper half of a
-float32; the OCP 8-bit Floating Point Specification for E4M3 and E5M2. E4M3 has too few codes to
-spend any on infinity: with the exponent all ones only the fraction of all ones is NaN, the other
-codes are numbers. So it reaches 448, and what is too large for it becomes NaN.
+An exponent of all ones means infinity (fraction zero) or NaN, in every format here except
+float8_e4m3: OCP's 8-bit format (OFP8, 2023; "E4M3FN") has no infinity and only one NaN pattern,
+so that its exponent of all ones still holds numbers, up to 448.
+
+Rounding is to the nearest number, ties to the one whose last fraction bit is 0. Every number of
+every format here is a float64, so that all values are exact.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,216 +24,267 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Format:
-    """How many bits each field of a format has; the sign has one."""
+    """A binary floating-point format: 1 sign bit, then the exponent's, then the fraction's."""
 
+    name: str
     exponent_bits: int
     fraction_bits: int
     has_infinity: bool = True
 
     @property
-    def bits(self) -> int:
+    def bits(self):
         return 1 + self.exponent_bits + self.fraction_bits
 
     @property
-    def bias(self) -> int:
-        """What is added to an exponent to store it: 127 for 8 bits."""
+    def bias(self):
         return 2 ** (self.exponent_bits - 1) - 1
 
     @property
-    def top(self) -> int:
-        """The exponent field of all ones."""
-        return 2**self.exponent_bits - 1
-
-    @property
-    def largest(self) -> float:
+    def largest(self):
         """The largest finite number."""
-        significand = 2.0 - 2.0**-self.fraction_bits
-        if self.has_infinity:  # the exponent of all ones is not for numbers
-            return significand * 2.0 ** (self.top - 1 - self.bias)
-        return (significand - 2.0**-self.fraction_bits) * 2.0 ** (self.top - self.bias)
+        top = 2**self.exponent_bits - 1
+        if self.has_infinity:
+            return math.ldexp(2 - 2.0**-self.fraction_bits, top - 1 - self.bias)
+        return math.ldexp(2 - 2.0 ** (1 - self.fraction_bits), top - self.bias)
 
     @property
-    def smallest_normal(self) -> float:
+    def smallest_normal(self):
         return 2.0 ** (1 - self.bias)
 
     @property
-    def smallest_subnormal(self) -> float:
-        """The smallest number above zero, and the gap between all subnormals."""
-        return 2.0 ** (1 - self.bias - self.fraction_bits)
+    def smallest(self):
+        """The smallest number above zero, a subnormal; also the gap between all subnormals."""
+        return math.ldexp(self.smallest_normal, -self.fraction_bits)
 
 
 FORMATS = {
-    "float32": Format(8, 23),
-    "float16": Format(5, 10),
-    "bfloat16": Format(8, 7),
-    "float8_e4m3": Format(4, 3, has_infinity=False),
-    "float8_e5m2": Format(5, 2),
+    fmt.name: fmt
+    for fmt in (
+        Format("float32", 8, 23),
+        Format("float16", 5, 10),
+        Format("bfloat16", 8, 7),
+        Format("float8_e4m3", 4, 3, has_infinity=False),
+        Format("float8_e5m2", 5, 2),
+    )
 }
 
 
-class Parts(NamedTuple):
-    """The three fields of a number, as unsigned integers, and the value that they mean."""
+class Decomposed(NamedTuple):
+    """A number in a format. sign, exponent and fraction are the stored bits as integers."""
 
+    fmt: str
     sign: int
-    exponent: int  # as stored: with the bias
+    exponent: int
     fraction: int
+    kind: str  # "zero", "subnormal", "normal", "infinity" or "nan"
     value: float
 
+    @property
+    def bits(self):
+        """The bits as a string, sign first: "0 01111100 01000000000000000000000"."""
+        fmt = FORMATS[self.fmt]
+        return (
+            f"{self.sign:b} {self.exponent:0{fmt.exponent_bits}b} "
+            f"{self.fraction:0{fmt.fraction_bits}b}"
+        )
 
-def decompose(value, fmt: str) -> Parts:
-    """Take one number apart, after rounding it to the format.
 
-    >>> decompose(-6.5, "float32")                    # -6.5 = -1.625 * 2^2, and 129 = 127 + 2
-    Parts(sign=1, exponent=129, fraction=5242880, value=-6.5)
-    >>> 1 + 5242880 / 2**23
-    1.625
+def decompose(value, fmt="float32"):
+    """Return the Decomposed form of the number of the format that is nearest to value.
 
-    Raises TypeError unless value is one real number, ValueError for an unknown format.
+    value: a real number, infinity or NaN.  fmt: a name in FORMATS.
+
+    >>> decompose(0.15625).bits
+    '0 01111100 01000000000000000000000'
+    >>> decompose(0.1, "float8_e4m3")
+    Decomposed(fmt='float8_e4m3', sign=0, exponent=3, fraction=5, kind='normal', value=0.1015625)
     """
-    if np.ndim(value) != 0:
-        raise TypeError(f"decompose takes one number, not an array of shape {np.shape(value)}.")
-    code = to_bits(value, fmt)
-    return Parts(*(int(field) for field in fields(code, fmt)), float(compose(code, fmt)))
+    fmt = _format(fmt)
+    rounded = float(round_to(np.float64(value), fmt.name))
+    sign = int(math.copysign(1, rounded) < 0)
+    if math.isnan(rounded):
+        top = 2**fmt.exponent_bits - 1
+        quiet = 2 ** (fmt.fraction_bits - 1) if fmt.has_infinity else 2**fmt.fraction_bits - 1
+        return compose(sign, top, quiet, fmt.name)
+    if math.isinf(rounded):
+        return compose(sign, 2**fmt.exponent_bits - 1, 0, fmt.name)
+    fraction, exponent = math.frexp(abs(rounded))  # fraction in [1/2, 1)
+    stored = exponent - 1 + fmt.bias
+    if rounded == 0 or stored < 1:
+        return compose(sign, 0, int(abs(rounded) / fmt.smallest), fmt.name)
+    return compose(sign, stored, int(math.ldexp(2 * fraction - 1, fmt.fraction_bits)), fmt.name)
 
 
-def round_to(x, fmt: str) -> np.ndarray:
-    """The numbers of the format that are nearest to x; of two equally near, the even one.
+def compose(sign, exponent, fraction, fmt="float32"):
+    """Return the Decomposed number that these stored bits mean.
 
-    x: real numbers of any shape. Returns an array of that shape, float32 if x is float32 (every
-    format's numbers fit in it), otherwise float64. What is too large becomes infinity (NaN in
-    float8_e4m3); what is too small becomes a subnormal number or zero, and keeps its sign.
+    sign, exponent, fraction: non-negative integers that fit the format's fields.
+    Raises ValueError where one does not fit, TypeError where one is not an integer.
 
-    >>> round_to([0.1, 1 + 2**-11, 1e5, 1e-9], "float16").tolist()
-    [0.0999755859375, 1.0, inf, 0.0]
+    >>> compose(1, 127, 0b100_0000_0000_0000_0000_0000).value
+    -1.5
     """
-    form, x = _format(fmt), _real(x)
-    dtype = np.float32 if x.dtype == np.float32 else np.float64
-    x = x.astype(np.float64)  # holds every number and every half of a gap exactly
-    finite = np.isfinite(x)
-    _, exponent = np.frexp(np.where(finite, x, 0))  # |x| = m * 2^exponent, 0.5 <= m < 1
-    # The distance between the format's numbers around x; below the normal ones it stays the same.
-    log2_gap = np.maximum(exponent - 1, 1 - form.bias) - form.fraction_bits
-    # rint takes the even one of two equally near integers.
-    steps = np.rint(np.ldexp(np.where(finite, x, 0), -log2_gap))
-    with np.errstate(over="ignore"):  # the largest float64, rounded up
-        rounded = np.ldexp(steps, log2_gap)
-    too_large = np.abs(rounded) > form.largest
-    rounded = np.where(too_large | np.isinf(x), _infinity(form) * np.copysign(1.0, x), rounded)
-    return np.where(np.isnan(x), np.nan, rounded).astype(dtype)[()]
-
-
-def to_bits(x, fmt: str) -> np.ndarray:
-    """The codes of x, rounded to the format: unsigned integers of its width, shape of x.
-
-    NaN gets one code, that of a positive quiet NaN.
-
-    >>> hex(to_bits(1.0, "float32")), hex(to_bits(1.0, "bfloat16"))
-    ('0x3f800000', '0x3f80')
-    """
-    form = _format(fmt)
-    value = np.asarray(round_to(x, fmt), dtype=np.float64)
-    finite = np.isfinite(value)
-    magnitude = np.abs(np.where(finite, value, 0))
-    _, exponent = np.frexp(magnitude)
-    normal = magnitude >= form.smallest_normal
-    # Between two powers of two the codes count up with the numbers, one for each gap.
-    log2_gap = np.where(normal, exponent - 1, 1 - form.bias) - form.fraction_bits
-    steps = np.ldexp(magnitude, -log2_gap).astype(np.uint64)
-    stored = np.where(normal, exponent - 1 + form.bias, 1).astype(np.uint64)
-    code = ((stored - np.uint64(1)) << np.uint64(form.fraction_bits)) + steps
-    infinity = np.uint64(form.top << form.fraction_bits)
-    code = np.where(finite, code, infinity)
-    sign = np.signbit(value).astype(np.uint64) << np.uint64(form.bits - 1)
-    last = 1 << form.fraction_bits
-    nan = infinity + np.uint64(last >> 1 if form.has_infinity else last - 1)
-    code = np.where(np.isnan(value), nan, code | sign)
-    return code.astype(_unsigned(form))[()]
-
-
-def compose(bits, fmt: str) -> np.ndarray:
-    """The numbers that codes mean: float64, shape of bits. The inverse of `to_bits`.
-
-    >>> compose([0x3C00, 0x0001, 0xFC00], "float16").tolist()
-    [1.0, 5.960464477539063e-08, -inf]
-
-    Raises TypeError unless bits are integers, ValueError if one needs more bits than the format.
-    """
-    form = _format(fmt)
-    sign, exponent, fraction = (field.astype(np.int64) for field in fields(bits, fmt))
-    hidden = np.where(exponent > 0, 1 << form.fraction_bits, 0)  # the 1 that is not stored
-    log2_gap = np.maximum(exponent, 1) - form.bias - form.fraction_bits
-    value = np.ldexp((hidden + fraction).astype(np.float64), log2_gap)
-    special = exponent == form.top
-    if form.has_infinity:
-        value = np.where(special, np.where(fraction == 0, np.inf, np.nan), value)
+    fmt = _format(fmt)
+    for name, field, width in (
+        ("sign", sign, 1),
+        ("exponent", exponent, fmt.exponent_bits),
+        ("fraction", fraction, fmt.fraction_bits),
+    ):
+        if not isinstance(field, (int, np.integer)):
+            raise TypeError(f"The {name} is {field!r}, not an integer: pass the stored bits.")
+        if not 0 <= field < 2**width:
+            raise ValueError(f"The {name} {field} does not fit in {width} bits of {fmt.name}.")
+    top = 2**fmt.exponent_bits - 1
+    all_ones = 2**fmt.fraction_bits - 1
+    if exponent == top and fmt.has_infinity and fraction == 0:
+        kind, value = "infinity", math.inf
+    elif exponent == top and (fmt.has_infinity or fraction == all_ones):
+        kind, value = "nan", math.nan
+    elif exponent == 0:
+        kind, value = ("subnormal" if fraction else "zero"), fraction * fmt.smallest
     else:
-        value = np.where(special & (fraction == (1 << form.fraction_bits) - 1), np.nan, value)
-    return np.where(sign == 1, -value, value)[()]
+        significand = 1 + fraction / 2**fmt.fraction_bits
+        kind, value = "normal", math.ldexp(significand, exponent - fmt.bias)
+    value = math.copysign(value, -1 if sign else 1)
+    return Decomposed(fmt.name, int(sign), int(exponent), int(fraction), kind, value)
 
 
-def fields(bits, fmt: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sign, exponent and fraction of codes, as unsigned integers.
+def from_bits(bits, fmt="float32"):
+    """Return the Decomposed number of a bit string (spaces are skipped) or of an integer code.
 
-    >>> [int(field) for field in fields(0xBF800000, "float32")]        # -1
-    [1, 127, 0]
+    Raises ValueError for a string that is not the format's number of 0s and 1s.
+
+    >>> from_bits("0 01111111 00000000000000000000000").value
+    1.0
     """
-    form = _format(fmt)
-    bits = np.asarray(bits)
-    if bits.dtype.kind not in "iu":
-        raise TypeError(f"Codes are integers, not {bits.dtype}.")
-    if bits.size and (bits.min() < 0 or bits.max() >= 2**form.bits):
-        raise ValueError(f"A code of {fmt} has {form.bits} bits: 0 to {2**form.bits - 1}.")
-    bits = bits.astype(np.uint64)
-    exponent = bits >> np.uint64(form.fraction_bits) & np.uint64(form.top)
-    fraction = bits & np.uint64((1 << form.fraction_bits) - 1)
-    return bits >> np.uint64(form.bits - 1), exponent, fraction
+    fmt = _format(fmt)
+    if isinstance(bits, str):
+        digits = bits.replace(" ", "")
+        if len(digits) != fmt.bits or set(digits) - {"0", "1"}:
+            raise ValueError(f"{fmt.name} has {fmt.bits} bits, each 0 or 1; not {bits!r}.")
+        bits = int(digits, 2)
+    if not 0 <= bits < 2**fmt.bits:
+        raise ValueError(f"{bits} is no code of {fmt.bits} bits.")
+    exponent = (bits >> fmt.fraction_bits) & (2**fmt.exponent_bits - 1)
+    fraction = bits & (2**fmt.fraction_bits - 1)
+    return compose(bits >> (fmt.bits - 1), exponent, fraction, fmt.name)
 
 
-def gap(x, fmt: str) -> np.ndarray:
-    """The distance from x, rounded to the format, to the format's next number away from zero.
+def round_to(x, fmt):
+    """Return x rounded to the nearest number of the format, ties to the even last bit.
 
-    For the largest number it is the distance to where the next would be. NaN for infinity and NaN.
+    x: real array or number, taken as float64 (float32 values are exact in it).
+    Returns an array (or scalar) of x's shape: float32 for formats of up to 32 bits, all of whose
+    numbers float32 holds. Numbers beyond the largest by half a gap or more become infinity, or NaN
+    in float8_e4m3, which has no infinity. NaN stays NaN, and the sign of zero stays.
 
-    >>> gap([1.0, 1000.0, 0.0], "float32").tolist() == [2**-23, 2**-14, 2**-149]
-    True
+    >>> round_to([0.1, 3.1415927, 70000.0], "bfloat16")
+    array([1.00097656e-01, 3.14062500e+00, 7.01440000e+04], dtype=float32)
+    >>> round_to(465.0, "float8_e4m3"), round_to(464.0, "float8_e4m3")
+    (np.float32(nan), np.float32(448.0))
     """
-    form = _format(fmt)
-    value = np.asarray(round_to(x, fmt), dtype=np.float64)
-    _, exponent = np.frexp(np.where(np.isfinite(value), value, 0))
-    exponent = np.where(value == 0, 1 - form.bias, np.maximum(exponent - 1, 1 - form.bias))
-    distance = np.ldexp(1.0, exponent - form.fraction_bits)
-    return np.where(np.isfinite(value), distance, np.nan)[()]
+    fmt = _format(fmt)
+    x = np.asarray(x, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity / infinity, the largest float64
+        gaps = _gap(np.abs(x), fmt)
+        rounded = np.rint(x / gaps) * gaps  # exact but for rint, which rounds ties to even
+    too_large = np.abs(rounded) > fmt.largest
+    beyond = np.inf if fmt.has_infinity else np.nan
+    rounded = np.where(too_large | np.isinf(x), np.copysign(beyond, x), rounded)
+    with np.errstate(invalid="ignore"):  # NaN
+        return np.where(np.isnan(x), x, rounded).astype(np.float32)[()]
 
 
-def values(fmt: str) -> np.ndarray:
-    """All finite numbers of a format of at most 16 bits, ascending, zero once: float64.
+def gap(value, fmt="float32"):
+    """Return the distance from |value| to the format's next larger number (the "ulp").
 
-    >>> len(values("float8_e4m3")), values("float8_e4m3").max()
-    (253, np.float64(448.0))
+    value: a finite real number, at most the format's largest. Between two powers of two all gaps
+    are the same; each power of two doubles them.
+
+    >>> gap(1.0) == 2**-23, gap(16_777_216.0), gap(1.0, "bfloat16")
+    (True, 2.0, 0.0078125)
     """
-    form = _format(fmt)
-    if form.bits > 16:
-        raise ValueError(f"{fmt} has {2**form.bits:,} codes: too many to list.")
-    value = compose(np.arange(2**form.bits), fmt)
-    return np.unique(value[np.isfinite(value)])
+    fmt = _format(fmt)
+    rounded = abs(float(round_to(value, fmt.name)))
+    if not math.isfinite(rounded):
+        raise ValueError(f"{value!r} has no next number in {fmt.name}: it is not finite there.")
+    return float(_gap(np.float64(rounded), fmt))
 
 
-def _format(fmt: str) -> Format:
+def neighbours(value, fmt="float32"):
+    """Return the next smaller and the next larger number of the format, around the nearest one.
+
+    Infinity follows the largest number (NaN in float8_e4m3).
+
+    >>> neighbours(1.0, "float16")
+    (0.99951171875, 1.0009765625)
+    """
+    fmt = _format(fmt)
+    at = _order(decompose(value, fmt.name), fmt)
+    return tuple(_from_order(at + step, fmt) for step in (-1, 1))
+
+
+def count_between(low, high, fmt="float32"):
+    """Return how many numbers of the format lie in [low, high]; +0 and -0 are one number.
+
+    low, high: real numbers, low <= high.
+
+    >>> count_between(0.5, 1.0), count_between(1.0, 2.0), count_between(0, 1, "float8_e4m3")
+    (8388609, 8388609, 57)
+    """
+    fmt = _format(fmt)
+    if not low <= high:
+        raise ValueError(f"An interval runs from its low end to its high end, not {low} to {high}.")
+    first, last = (_order_within(end, fmt) for end in (low, high))
+    if _from_order(first, fmt) < low:
+        first += 1
+    if _from_order(last, fmt) > high:
+        last -= 1
+    return max(0, last - first + 1)
+
+
+def all_values(fmt):
+    """Return every finite number of a format of up to 16 bits, ascending, float32; one zero.
+
+    >>> len(all_values("float8_e4m3")), all_values("float8_e5m2").max()
+    (253, np.float32(57344.0))
+    """
+    fmt = _format(fmt)
+    if fmt.bits > 16:
+        raise ValueError(f"{fmt.name} has 2^{fmt.bits} codes: too many to list.")
+    codes = np.arange(1, _order_within(fmt.largest, fmt) + 1)
+    exponent, fraction = codes >> fmt.fraction_bits, codes & (2**fmt.fraction_bits - 1)
+    significand = np.where(exponent, 1, 0) + fraction / 2**fmt.fraction_bits
+    positive = np.ldexp(significand, np.maximum(exponent, 1) - fmt.bias)
+    return np.concatenate([-positive[::-1], [0], positive]).astype(np.float32)
+
+
+# The codes of a format without their sign bit grow with the numbers they mean. With the sign, they
+# count the numbers: 0 is zero, 1 the smallest positive number, -1 its opposite.
+
+
+def _order(number, fmt):
+    magnitude = (number.exponent << fmt.fraction_bits) + number.fraction
+    return -magnitude if number.sign else magnitude
+
+
+def _order_within(value, fmt):
+    clipped = min(max(float(value), -fmt.largest), fmt.largest)
+    return _order(decompose(clipped, fmt.name), fmt)
+
+
+def _from_order(order, fmt):
+    code = abs(order) + ((order < 0) << (fmt.bits - 1))
+    return from_bits(code, fmt.name).value
+
+
+def _gap(magnitude, fmt):
+    _, exponent = np.frexp(magnitude)  # magnitude = fraction * 2^exponent, fraction in [1/2, 1)
+    exponent = np.where(magnitude < fmt.smallest_normal, 2 - fmt.bias, exponent)
+    return np.ldexp(1.0, exponent - 1 - fmt.fraction_bits)
+
+
+def _format(fmt):
     if fmt not in FORMATS:
         raise ValueError(f"There is no format {fmt!r}; there are {', '.join(FORMATS)}.")
     return FORMATS[fmt]
-
-
-def _real(x) -> np.ndarray:
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiu":
-        raise TypeError(f"Real numbers are needed, not {x.dtype}.")
-    return x
-
-
-def _infinity(form: Format) -> float:
-    return np.inf if form.has_infinity else np.nan
-
-
-def _unsigned(form: Format):
-    return {8: np.uint8, 16: np.uint16, 32: np.uint32}[form.bits]

@@ -526,7 +526,8 @@ class _Window:
         sizes = (*self.kernel, *self.stride, *self.dilation)
         checked.require(min(sizes) >= 1, f"has a kernel, stride or dilation below one: {sizes}")
         self.out, self.padding = [], []
-        for size, k, s, d in zip(x.shape[1:3], *zip(*[iter(sizes)] * 2), strict=False):
+        for axis, size in enumerate(x.shape[1:3]):
+            k, s, d = self.kernel[axis], self.stride[axis], self.dilation[axis]
             reach = (k - 1) * d + 1
             if checked.options["padding"] == "SAME":
                 out = -(-size // s)
