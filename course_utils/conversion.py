@@ -14,12 +14,15 @@ Every file is made for a batch of one, with all shapes fixed: what a microcontro
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 
 from course_utils import env
 
 MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
 CALIBRATED = ("int8", "int16x8")
+CALIBRATION_SAMPLES = 500  # for the models in data/models
 
 
 def convert(keras_model, mode, calibration=None, per_channel=True):
@@ -107,3 +110,42 @@ def _samples(model, mode, calibration, shape):
     if not np.isfinite(samples).all():
         raise ValueError("The calibration data holds NaN or infinity: clean it first.")
     return samples
+
+
+def ship(name):
+    """Write data/models/NAME_int8.tflite from the shipped checkpoint and register it."""
+    from course_utils import data, models, training
+
+    checkpoint = data.checkpoint(name)
+    model = models.build(checkpoint.layers, checkpoint.input_shape)
+    models.set_weights(model, checkpoint.weights)
+    dataset = models.DATASETS[checkpoint.record["architecture"]]
+    tflite = convert(model, "int8", data.load(dataset).x_train[:CALIBRATION_SAMPLES])
+    path = f"models/{name}_int8.tflite"
+    data.write_bytes(
+        path,
+        tflite,
+        checkpoint=f"checkpoints/{name}.npz",
+        mode="int8",
+        calibration=f"the first {CALIBRATION_SAMPLES} training inputs of {dataset}",
+        versions=training.versions(),
+        command=f"python -m course_utils.conversion {name}",
+    )
+    return path, len(tflite)
+
+
+def main(arguments=None):
+    from course_utils import models
+
+    parser = argparse.ArgumentParser(
+        prog="python -m course_utils.conversion",
+        description="Convert shipped checkpoints to int8 and write them to data/models/.",
+    )
+    parser.add_argument("name", nargs="*", default=list(models.ARCHITECTURES), metavar="NAME")
+    for name in parser.parse_args(arguments).name:
+        path, size = ship(name)
+        print(f"data/{path}  {size:,} bytes", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -105,6 +105,14 @@ def checkpoint(name: str) -> Checkpoint:
     return Checkpoint(name, layers, weights, input_shape, record)
 
 
+def model(name: str, mode: str = "int8") -> bytes:
+    """Return a shipped network as a `.tflite` file's bytes, e.g. model("fashion_cnn", "int8").
+
+    `python -m course_utils.conversion` writes these files from the checkpoints.
+    """
+    return read(_known("models", f"{name}_{mode}", ".tflite"))
+
+
 @cache
 def result(name: str) -> Result:
     """Load a recorded experiment of `course_utils.experiments`, e.g. "pruning_sweep"."""
@@ -194,6 +202,11 @@ def write_npz(path: str, arrays: Mapping[str, np.ndarray], **record: Any) -> Non
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     _write(path, buffer.getvalue(), record)
+
+
+def write_bytes(path: str, content: bytes, **record: Any) -> None:
+    """Write a file below `data/` and register it with its SHA-256 and `record`."""
+    _write(path, content, record)
 
 
 def write_json(path: str, value: Any, **record: Any) -> None:
