@@ -17,6 +17,7 @@ from itertools import cycle
 from typing import NamedTuple
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -96,13 +97,13 @@ RC = {
 }
 
 
-def rc() -> mpl.rc_context:
+def rc():
     """The style as a context: Matplotlib's settings are back as they were when it ends.
 
-    Artists take their looks when they are made, so a drawing makes them inside ``with style.rc():``
-    (the axes of `subplots` already have them).
+    Artists take their looks when they are made, and ticks are made when a figure is drawn, so a
+    drawing makes its artists inside ``with style.rc():``, and who draws it whole does so there too.
     """
-    return mpl.rc_context({**mpl.rcParamsDefault, **RC})
+    return mpl.style.context(RC, after_reset=True)
 
 
 def figure(width: float = WIDTH, height: float = HEIGHT) -> Figure:
@@ -145,7 +146,8 @@ def subplots(
 def freeze_layout(fig: Figure) -> None:
     """Compute the constrained layout once and keep it, so that a moving figure does not jitter."""
     if fig.get_layout_engine() is not None:
-        fig.draw_without_rendering()
+        with rc():
+            fig.draw_without_rendering()
         fig.set_layout_engine("none")
 
 

@@ -99,7 +99,7 @@ class _Painter:
 
     def __call__(self, data) -> bytes:
         """PNG bytes of the drawing of `data`."""
-        with MATPLOTLIB:
+        with MATPLOTLIB, style.rc():
             if self.figure is None:
                 self.figure = self._draw(data)
                 style.freeze_layout(self.figure)
@@ -467,7 +467,13 @@ class Explorer(_Pictured):
             control.layout.max_width = "100%"
             control.observe(self._changed, "value")
         width, _ = self._painter.css_size()
-        wrap = {"flex_flow": "row wrap", "width": f"{width}px", "max_width": "100%"}
+        wrap = {
+            "flex_flow": "row wrap",
+            "align_items": "center",
+            "grid_gap": "2px 16px",
+            "width": f"{width}px",
+            "max_width": "100%",
+        }
         buttons = [self._button(name, params) for name, params in presets.items()]
         self.reset_button = self._button("Reset", {})
         super().__init__(

@@ -123,3 +123,19 @@ def test_progress_ends_full(book):
     book.show(1)
     note = book.page.wait_for_selector("text=done in 0 s")
     assert note.is_visible()
+
+
+def test_an_unexecuted_notebook_shows_the_pictures(book, chrome, server, folder, screenshot):
+    """As committed: the builder leaves out the live widget, which no kernel would answer for."""
+    book.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    saved = nbformat.read(folder / "widgets.ipynb", as_version=4)
+    for output in saved.cells[0].outputs:
+        del output.data["application/vnd.jupyter.widget-view+json"]
+    nbformat.write(saved, folder / "unexecuted.ipynb")
+    with jupyter_page.notebook(chrome, server, "unexecuted.ipynb") as later:
+        later.show(0)
+        later.page.wait_for_selector(".jp-OutputArea img")
+        screenshot(later, "widget-unexecuted")
+        pictures = later.page.query_selector_all(".jp-OutputArea img")
+        widths = [picture.bounding_box()["width"] for picture in pictures]
+        assert widths == pytest.approx([816] * 4, abs=2)
