@@ -518,7 +518,8 @@ def rounded_forward(layers, weights, x, fmt):
 def reduced_float():
     """All weights rounded to each small float format; then what passes between layers as well.
 
-    Batch norm is folded into the weights first, as a converter does.
+    Batch norm is folded into the weights first, as a converter does. The activations, the slow
+    part, are rounded on the test inputs only.
     """
     networks = {}
     for name in NETWORKS:
@@ -531,7 +532,8 @@ def reduced_float():
         for split in SPLITS:
             x, y = _x(dataset, split), _y(dataset, split)
             report = _printer(f"{name} {split}, inputs")
-            right, counts = _reduced_counts(layers, weights, rounded, x, y, report)
+            kinds = (WEIGHTS, WEIGHTS_AND_ACTIVATIONS) if split == "test" else (WEIGHTS,)
+            right, counts = _reduced_counts(layers, weights, rounded, kinds, x, y, report)
             record["n"][split], record["float32"][split] = len(y), right
             for (fmt, what), values in counts.items():
                 rows = record["formats"][fmt].setdefault(what, {})
@@ -549,13 +551,9 @@ def reduced_float():
     return {"formats": list(REDUCED_FORMATS), "networks": networks}, {}, NETWORKS
 
 
-def _reduced_counts(layers, weights, rounded, x, y, progress):
-    """-> (right answers in float32, {(format, what): [correct, newly wrong, newly right]})."""
-    counts = {
-        (fmt, what): np.zeros(3, int)
-        for fmt in rounded
-        for what in (WEIGHTS, WEIGHTS_AND_ACTIVATIONS)
-    }
+def _reduced_counts(layers, weights, rounded, kinds, x, y, progress):
+    """-> (right answers in float32, {(format, kind): [correct, newly wrong, newly right]})."""
+    counts = {(fmt, what): np.zeros(3, int) for fmt in rounded for what in kinds}
     total = 0
     for first in range(0, len(x), float_engine.BATCH):
         batch, labels = x[first : first + float_engine.BATCH], y[first : first + float_engine.BATCH]
