@@ -209,7 +209,7 @@ EXPERIMENTS = {
 def run(name: str) -> None:
     """Run an experiment, write its files whole, and register them."""
     experiment = EXPERIMENTS[name]
-    started = time.perf_counter()
+    started, revision = time.perf_counter(), git_revision()  # that of the code now loaded
     results, arrays, networks = experiment()
     inputs = [f"checkpoints/{network}.npz" for network in networks]
     inputs += sorted({f"{models.DATASETS[network]}.npz" for network in networks})
@@ -221,7 +221,7 @@ def run(name: str) -> None:
         "command": command,
         "seed": None,  # nothing is drawn, unless the results say otherwise
         "versions": training.versions(),
-        "git_revision": git_revision(),
+        "git_revision": revision,
         "seconds": round(time.perf_counter() - started, 1),
         "inputs": {path: files[path]["sha256"] for path in inputs},
         **results,

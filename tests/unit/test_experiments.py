@@ -14,7 +14,7 @@ def count(network, dataset, s, split="test"):
     x, y = getattr(dataset, f"x_{split}"), getattr(dataset, f"y_{split}")
     logits = float_engine.forward(network.layers[:-1], weights, x)
     best = np.sort(logits, axis=1)
-    undecided = int((best[:, -1] - best[:, -2] < 1e-4).sum())
+    undecided = int((best[:, -1] - best[:, -2] < 2e-5).sum())
     right = logits.argmax(axis=1) == y
     return int(right.sum()), undecided, right
 
