@@ -40,7 +40,7 @@ def alt_fit(state: Fit) -> str:
 def draw_fit(state: Fit, figure=None):
     """Draw each board's flash and RAM as bars, and what the network needs as a line. -> Figure"""
     if figure is None:
-        figure, axes = style.subplots(1, 2, width=9.2, height=3.4, sharey=True)
+        figure, axes = style.subplots(1, 2, width=8.8, height=3.4, sharey=True)
         with style.rc():
             parts = (("flash", state.flash, "weights", "blue"),
                      ("RAM", state.ram, "activations", "green"))  # fmt: skip
@@ -62,10 +62,11 @@ def _memory_axes(figure, ax, memory, sizes, part, look):
     figure.moving[memory] = ax.axvline(
         1, color=style.RED, linestyle="-", linewidth=2.5, animated=True
     )
-    for row, size in enumerate(sizes):
+    for row in range(len(sizes)):
         figure.moving[f"{memory} {row}"] = ax.text(
-            size * 1.15, row, "", va="center", fontsize=9, animated=True
-        )
+            0.99, row, "", va="center", ha="right", fontsize=9,
+            transform=ax.get_yaxis_transform(), animated=True,
+        )  # fmt: skip
     ax.set(title=f"{memory} of each board; red line: the {part}", xscale="log",
            xlim=(500, 2e8), xlabel="bytes (log)")  # fmt: skip
     ax.set_xticks([1e3, 1e4, 1e5, 1e6, 1e7, 1e8],

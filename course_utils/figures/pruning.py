@@ -54,7 +54,7 @@ def alt_magnitude_pruning(state: Pruned) -> str:
 def draw_magnitude_pruning(state: Pruned, figure=None):
     """Draw weights, mask, accuracy, sparsity and bytes of one network at one s. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.4, height=4.9)
+        figure = style.figure(width=8.8, height=4.9)
         with style.rc():
             rows = figure.add_gridspec(2, 1, height_ratios=[1.1, 1])
             top, bottom = rows[0].subgridspec(1, 2), rows[1].subgridspec(1, 3)
@@ -262,7 +262,7 @@ def draw_sensitivity(state: Sensitivity, figure=None):
         ax.set(title=f"{state.network}: one layer pruned, the others dense",
                xlabel="share of that layer's weights removed",
                ylabel=f"accuracy ({state.total:,} {state.split} inputs)", xlim=(0, 1))  # fmt: skip
-        ax.legend(loc="lower left")
+        ax.legend(loc="lower left", frameon=True, facecolor="white", edgecolor="none")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     return figure
@@ -303,7 +303,7 @@ def alt_budget(state: Budget) -> str:
 def draw_budget(state: Budget, figure=None):
     """Draw one threshold per layer: what each removes, and the choice among all. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.4, height=4.7)
+        figure = style.figure(width=8.8, height=4.7)
         with style.rc():
             rows = figure.add_gridspec(2, 1, height_ratios=[1, 1.25])
             top = rows[0].subgridspec(1, len(state.weights))
@@ -346,6 +346,6 @@ def _cloud_axes(figure, ax, state):
     ax.set(title=f"{len(state.every_sparsity):,} choices, all measured",
            xlabel="share of all weights removed", xlim=(0, 1), ylim=(0, 1))  # fmt: skip
     ax.set_ylabel(f"right of {state.total:,} validation")
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", frameon=True, facecolor="white", edgecolor="none")
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -128,7 +128,7 @@ def write(entry: Entry, folder: Path = FOLDER) -> dict[str, str]:
                              ("png", {"Software": None})):  # fmt: skip
         buffer = io.BytesIO()
         # Fonts travel with the file, and nothing in it depends on the clock or on chance.
-        with mpl.rc_context({"svg.hashsalt": entry.id, "pdf.fonttype": 42}):
+        with style.rc(), mpl.rc_context({"svg.hashsalt": entry.id, "pdf.fonttype": 42}):
             figure.savefig(buffer, format=suffix, metadata=metadata)
         data.write_atomically(folder / f"{entry.id}.{suffix}", buffer.getvalue())
     return {

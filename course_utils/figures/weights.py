@@ -41,7 +41,7 @@ def alt_distribution(state: Layers) -> str:
 def draw_distribution(state: Layers, figure=None):
     """Draw one layer's histogram in units of sigma, its numbers, and all layers. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.2, height=5.0)
+        figure = style.figure(width=8.8, height=5.0)
         with style.rc():
             grid = figure.add_gridspec(2, 2, width_ratios=[1.7, 1], height_ratios=[2, 1])
             _histogram_axes(figure, figure.add_subplot(grid[0, 0]), state)

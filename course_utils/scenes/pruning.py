@@ -181,7 +181,7 @@ def grid_steps() -> list[float]:
     return [float(s) for s in _grid()[0].arrays["s"]]
 
 
-def evaluate_budget(s: dict[str, float], target: float = 0.80) -> Choice:
+def evaluate_budget(s: dict[str, float], target: float = 0.75) -> Choice:
     """Look up what a choice of s per layer gives on the validation set.
 
     Raises ValueError if a layer is missing or an s was not measured.

@@ -12,7 +12,7 @@
 try:
     from course_utils import env
 except ModuleNotFoundError:
-    raise SystemExit("Wrong kernel: start with `python lab.py`, then open this notebook.") from None
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
 env.check_kernel()
 
 # %% [markdown]
@@ -58,7 +58,22 @@ checks.predict(
 )
 
 # %% [markdown]
-# ## Why optimize? Five reasons, five numbers
+# ## Explore
+#
+# A network must fit a board twice. Its weights go into flash. While it runs, a layer's input and
+# output must be in RAM together. Choose a network and how many bits each value takes, and see
+# which boards hold it. TensorFlow Lite Micro's own code and the rest of the program need room
+# too: this is the least.
+
+# %%
+from course_utils.explorers import boards
+
+boards.fit()
+
+# %% [markdown]
+# ## Explain: five reasons, five numbers
+#
+# The lecture gives five reasons to optimize. Each becomes a number here.
 #
 # ### 1. Latency and cost
 #
@@ -90,8 +105,6 @@ nano = by_name["Arduino Nano 33 BLE"]
 print(f"{total_macs / nano['clock_hz'] * 1000:.1f} ms at one MAC per cycle")
 
 # %% [markdown]
-# ## Explain
-#
 # The second convolution takes a 13 × 13 × 16 input to an 11 × 11 × 32 output with 3 × 3 kernels.
 # Compute its MACs with the formula; the check looks at your number.
 
@@ -105,21 +118,13 @@ checks.check(
 # %% [markdown]
 # ### 2. Devices with limits
 #
-# The weights must fit the board's flash. While the network runs, a layer's input and output must
-# be in RAM together. Choose a network and a bit width, and see which boards hold it. TensorFlow
-# Lite Micro's own code and the rest of the program need room too: this is the least.
-
-# %% [markdown]
-# ## Explore
+# The explorer above in three numbers: the network's weights as float32 and as int8, and the
+# flash of the Arduino Uno.
 
 # %%
-from course_utils.explorers import boards
-
-boards.fit()
-
-# %% [markdown]
-# No bit width brings even the smallest of these networks into the 2 kB of RAM of the Arduino Uno.
-# The Nano 33 BLE has 128 times as much.
+uno = by_name["Arduino Uno R3"]
+print(f"float32 {float32_bytes:,} bytes, int8 {float32_bytes // 4:,} bytes, "
+      f"Uno's flash {uno['flash_bytes']:,} bytes")
 
 # %% [markdown]
 # ### 3. Payload

@@ -12,7 +12,7 @@
 try:
     from course_utils import env
 except ModuleNotFoundError:
-    raise SystemExit("Wrong kernel: start with `python lab.py`, then open this notebook.") from None
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
 env.check_kernel()
 
 # %% [markdown]
@@ -24,7 +24,7 @@ env.check_kernel()
 # %%
 import numpy as np
 
-from course_utils import checks, data
+from course_utils import checks
 from course_utils.distributions import NORMAL_WITHIN_1_SIGMA
 from course_utils.scenes import weights as scenes
 
@@ -146,14 +146,19 @@ print(f"{exponents.used_by(0.99)} of 256 exponents hold 99 % of the weights,")
 print(f"{exponents.used_by(0.999)} hold 99.9 %.")
 
 # %% [markdown]
-# Count them yourself for one layer of the laboratory's own network: how many different exponents
-# do its nonzero weights have? `np.frexp(w)` returns a fraction and an exponent for each weight.
+# Count them yourself: how many different exponents do a layer's nonzero weights have?
+# `np.frexp(weights)` returns a fraction and an exponent for each weight.
+
 
 # %%
-weights = data.checkpoint("fashion_cnn").weights["conv2/kernel"]
-different_exponents = len(np.unique(np.frexp(weights[weights != 0])[1]))  # SOLUTION
+def exponents_used(weights):
+    # BEGIN SOLUTION
+    fraction, exponent = np.frexp(weights[weights != 0])
+    return len(np.unique(exponent))
+    # END SOLUTION
 
-checks.check("01.bits", different_exponents, weights=weights)
+
+checks.check("01.bits", exponents_used)
 
 # %%
 checks.predict(

@@ -10,7 +10,7 @@
 try:
     from course_utils import env
 except ModuleNotFoundError:
-    raise SystemExit("Wrong kernel: start with `python lab.py`, then open this notebook.") from None
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
 env.check_kernel()
 
 # %% [markdown]
@@ -42,8 +42,8 @@ checks.predict(
     },
     unit="points",
     reveal=sweep.loss_at_half,
-    because="The weights in the middle of the histogram are many but small: together they change "
-    "the sums little.",
+    because="Half of the weights are small, but small is not useless when every layer, also the "
+    "first and the last, loses half at once. Choosing an s for each layer does far better: below.",
 )
 
 # %% [markdown]
@@ -126,14 +126,14 @@ explorers.pruning_budget()
 # %% [markdown]
 # ### Choose
 #
-# Find one $s$ per layer (steps of 0.25 from 0 to 3) that removes at least 80 % of the weights
-# and loses as little as you can. The check passes when at most half a point of validation
+# Find one $s$ per layer (steps of 0.25 from 0 to 3) that removes at least 75 % of the weights
+# and loses as little as you can. The check passes when at most one point of validation
 # accuracy separates you from the best choice there is.
 
 # %%
-my_s = {"conv1": 0.25, "conv2": 0.75, "dense1": 1.75, "dense2": 0.75}  # SOLUTION
+my_s = {"conv1": 0.0, "conv2": 0.25, "dense1": 1.25, "dense2": 0.75}  # SOLUTION
 
-checks.check("02.budget", my_s, evaluate=scenes.evaluate_budget, target=0.80)
+checks.check("02.budget", my_s, evaluate=scenes.evaluate_budget, target=0.75)
 
 # %% [markdown]
 # ## Measure
@@ -225,9 +225,10 @@ checks.beside_lecture(rows, "What pruning costs")
 # the `#` to run it.
 
 # %%
-# from course_utils import training
+# from course_utils import training, widgets
 #
-# mine = training.train("fashion_cnn", epochs=4, progress=training.print_epoch)
+# with widgets.progress_bar("Training") as report:
+#     mine = training.train("fashion_cnn", epochs=4, progress=report)
 # explorers.magnitude_pruning(mine)
 
 # %% [markdown]

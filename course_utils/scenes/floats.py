@@ -1,0 +1,139 @@
+"""Floating-point numbers and networks rounded to them (notebook 05)."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils import checks, data, floats, intervals, models
+from course_utils.figures.floats import NAMES, Gaps, InFormat, Number, Reduced, Weights
+
+MOST_LINES = 400  # more numbers than that are not drawn one by one
+
+
+def number(bits: int) -> Number:
+    """The float32 of these 32 bits, and the same number rounded to the smaller formats."""
+    exact = floats.from_bits(bits, "float32")
+    held = {}
+    for fmt in NAMES:
+        rounded = exact if fmt == "float32" else floats.decompose(exact.value, fmt)
+        finite = math.isfinite(rounded.value)
+        comparable = finite and math.isfinite(exact.value) and exact.value != 0
+        held[fmt] = InFormat(
+            rounded,
+            floats.gap(rounded.value, fmt) if finite else math.nan,
+            abs(rounded.value - exact.value) / abs(exact.value) if comparable else math.nan,
+        )
+    return Number(held)
+
+
+def gaps(network: str) -> Gaps:
+    """The relative gap of every format, and where a network's kernel weights lie."""
+    x = np.geomspace(1e-46, 1e40, 3000)
+    relative = {}
+    for fmt, form in floats.FORMATS.items():
+        exponent = np.maximum(np.floor(np.log2(x)), 1 - form.bias)
+        distance = np.ldexp(1.0, (exponent - form.fraction_bits).astype(int))
+        relative[fmt] = np.where((x < form.smallest) | (x > form.largest), np.nan, distance / x)
+    checkpoint = data.checkpoint(network)
+    kernels = models.kernel_names(checkpoint.layers)
+    size = np.abs(np.concatenate([checkpoint.weights[k].ravel() for k in kernels]))
+    low, high = np.quantile(size, [0.01, 0.99])
+    return Gaps(x, relative, network, (float(low), float(high)))
+
+
+def layers(network: str) -> list[str]:
+    """The layers with a kernel, from input to output."""
+    return [
+        models.layer_of(kernel) for kernel in models.kernel_names(data.checkpoint(network).layers)
+    ]
+
+
+def weights(network: str, layer: str) -> list[Weights]:
+    """One layer's kernel in every format."""
+    kernel = data.checkpoint(network).weights[f"{layer}/kernel"].ravel()
+    window = (0.0, float(np.std(kernel, dtype=np.float64)))
+    states = []
+    for fmt in NAMES:
+        available = floats.count_between(*window, fmt)
+        lines = np.zeros(0)
+        if available <= MOST_LINES:
+            every = _values(fmt)
+            lines = every[(every >= window[0]) & (every <= window[1])]
+        rounded = floats.round_to(kernel, fmt)
+        states.append(Weights(network, layer, fmt, kernel, rounded, window, available, lines))
+    return states
+
+
+@cache
+def _values(fmt):
+    return floats.all_values(fmt)
+
+
+def loss(network: str, fmt: str, what: str = "weights") -> checks.Measured:
+    """Points of test accuracy that a network loses in a format, paired input by input."""
+    record = data.result("reduced_float").record["networks"][network]
+    counts, total = record["formats"][fmt][what], record["n"]["test"]
+    wrong, right = counts["newly_wrong"]["test"], counts["newly_right"]["test"]
+    low, high = intervals.paired_difference(wrong, right, total)
+    value = (wrong - right) / total
+    return checks.Measured(100 * value, 100 * low, 100 * high, "points", total)
+
+
+def reduced() -> list[Reduced]:
+    """The recorded losses of all networks in all formats, one state for each network."""
+    record = data.result("reduced_float").record
+    losses = {
+        network: {
+            fmt: {
+                what: (loss(network, fmt, what).value, *loss(network, fmt, what).interval)
+                for what in ("weights", "weights and activations")
+            }
+            for fmt in record["formats"]
+        }
+        for network in record["networks"]
+    }
+    total = {network: rows["n"]["test"] for network, rows in record["networks"].items()}
+    return [
+        Reduced(
+            losses,
+            total,
+            network,
+            {fmt: dict(rows["formats"][fmt]["output_error"]) for fmt in record["formats"]},
+        )
+        for network, rows in record["networks"].items()
+    ]
+
+
+class Timing(NamedTuple):
+    """Median seconds of one matrix product in two dtypes, on this machine."""
+
+    float32: float
+    float16: float
+
+    @property
+    def ratio(self):
+        return self.float16 / self.float32
+
+    def __str__(self):
+        return (
+            f"float32 {self.float32 * 1e3:.2f} ms, float16 {self.float16 * 1e3:.1f} ms: "
+            f"{self.ratio:.0f} times as long"
+        )
+
+
+def product_times(kernel, repeats=7, batch=64) -> Timing:
+    """Time x @ kernel in float32 and in float16, taking turns so that noise hits both alike."""
+    x = np.random.default_rng(0).random((batch, kernel.shape[0]), dtype=np.float32)
+    seconds = {np.float32: [], np.float16: []}
+    pairs = {dtype: (x.astype(dtype), kernel.astype(dtype)) for dtype in seconds}
+    for _ in range(repeats):
+        for dtype, (left, right) in pairs.items():
+            start = time.perf_counter()
+            left @ right
+            seconds[dtype].append(time.perf_counter() - start)
+    return Timing(*(float(np.median(values)) for values in seconds.values()))
