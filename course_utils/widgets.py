@@ -146,9 +146,13 @@ def _title(text: str) -> ipywidgets.HTML:
 def _setup(readout_width: int = 0) -> ipywidgets.HTML:
     """The style sheet and the names for screen readers; takes no room."""
     readout = f".lab-readout-{readout_width} .widget-readout {{min-width: {readout_width}ch}}"
+    return in_page(_CSS + (readout if readout_width else ""), _NAME_SLIDERS)
+
+
+def in_page(css: str, script: str) -> ipywidgets.HTML:
+    """A style sheet and a script beside a widget; takes no room. In the script, `this` is there."""
     return ipywidgets.HTML(
-        f"<style>{_CSS}{readout if readout_width else ''}</style>"
-        f'<img src="{_DOT}" alt="" hidden onload="{html.escape(_NAME_SLIDERS)}">',
+        f'<style>{css}</style><img src="{_DOT}" alt="" hidden onload="{html.escape(script)}">',
         layout={"height": "0", "margin": "0", "overflow": "hidden"},
     )
 
@@ -460,7 +464,8 @@ class Explorer(_Pictured):
 
         for name, control in self.controls.items():
             control.description = control.description or name.replace("_", " ")
-            control.style.description_width = "initial"
+            if hasattr(control, "style"):  # a control made of several has none
+                control.style.description_width = "initial"
             if control.layout.width is None:
                 control.layout.width = "auto"
                 control.layout.flex = "1 1 380px" if isinstance(control, _SLIDERS) else "0 0 auto"
