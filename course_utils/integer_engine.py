@@ -804,7 +804,11 @@ def _softmax(checked):
     checked.require(1 <= x.shape[-1] < 4096, f"adds up {x.shape[-1]} values, 1 to 4095 can be")
     beta = checked.options["beta"]
     checked.require(math.isfinite(beta) and beta > 0, f"has the beta {beta}, not above 0")
-    exponentials = softmax_table(beta * float(x.scale[0]))
+    step = beta * float(x.scale[0])
+    checked.require(
+        step > 2**-26, f"has an input scale so small ({step:.1e}) that TFLM stops on it"
+    )
+    exponentials = softmax_table(step)
     parts = rounding_divide_by_power_of_two(exponentials, 12)  # room to add 4095 of them
 
     def run(q):
@@ -899,11 +903,12 @@ _EXP_OF_MINUS = {-2: 1672461947, -1: 1302514674, 0: 790015084, 1: 290630308, 2: 
 def softmax_table(real_step):
     """Return exp(-real_step * d) for the differences d = 0 .. 255 of two codes, in Q0.31 (int64).
 
-    Differences so large that the exponential is below exp(-32) or so count as zero.
+    real_step: float above 2^-26, the input's scale times beta. Differences so large that the
+    product leaves Q5.26, which is below exp(-16), count as zero.
     """
     real = min(real_step * 2**26, 2.0**31 - 1)
     multiplier, shift = quantize_multiplier(real)
-    largest = math.floor(31 * 2**26 / 2**shift) if shift >= 0 else 255
+    largest = math.floor(31 * 2**26 / 2**shift)
     difference = np.arange(256)
     scaled = multiply_by_quantized_multiplier(-difference, multiplier, shift)  # Q5.26
     return np.where(difference <= largest, _exp_of_negative(scaled), 0)

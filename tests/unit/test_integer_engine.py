@@ -1,0 +1,513 @@
+"""integer_engine.py against the TFLM interpreter, bit for bit, and against bad model files."""
+
+import collections
+import importlib.util
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+import random_networks
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from tflite_tools import Writer, pack, unpack
+from tflm_process import Refused, Tflm
+
+from course_utils import conversion, data, env, models, tflite_file
+from course_utils import integer_engine as ie
+from course_utils.integer_engine import IntegerModel
+
+NETWORKS = 250  # random ones; the bound is 200
+CONVERTED = 25  # of them through the real converter
+MUTATIONS = 10_000
+
+needs_tflm = pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None,
+    reason="tflite-micro has wheels for Linux x86-64 only (2026-11)",
+)
+SHIPPED = sorted(path.stem for path in (data.DIRECTORY / "models").glob("*_int8.tflite"))
+
+
+@pytest.fixture(scope="module")
+def tflm():
+    process = Tflm()
+    yield process
+    process.close()
+
+
+def whole_test_set(name):
+    """Return the whole official test set of a shipped network's data set."""
+    return data.load(models.DATASETS[name.removesuffix("_int8")]).x_test
+
+
+def quantized(x, model):
+    from course_utils.quantization import quantize
+
+    return quantize(x, model.input.qparams)
+
+
+# --- the arithmetic -------------------------------------------------------------------------
+
+
+def exact(x, multiplier, shift):
+    """The two roundings, in Python's unbounded integers and fractions."""
+    high = math.floor((x * 2 ** max(shift, 0) * multiplier + 2**30) / 2**31)
+    high = (x * 2 ** max(shift, 0) * multiplier + 2**30) // 2**31
+    right = max(-shift, 0)
+    half = 2**right // 2
+    return (high + half) // 2**right if high >= 0 else -((-high + half) // 2**right)
+
+
+@given(
+    x=st.integers(-(2**31), 2**31 - 1),
+    multiplier=st.integers(2**30, 2**31 - 1),
+    shift=st.integers(-31, 0),
+)
+def test_multiply_by_quantized_multiplier_rounds_twice(x, multiplier, shift):
+    found = ie.multiply_by_quantized_multiplier(np.array([x]), multiplier, shift)[0]
+    assert found == exact(x, multiplier, shift)
+
+
+@given(st.floats(2.0**-32, 2.0**20))
+def test_a_multiplier_has_31_bits(real):
+    multiplier, shift = ie.quantize_multiplier(real)
+    assert 2**30 <= multiplier < 2**31
+    assert math.ldexp(multiplier, shift - 31) == pytest.approx(real, rel=2.0**-31)
+
+
+def test_multipliers_at_the_edges():
+    assert ie.quantize_multiplier(1.0) == (2**30, 1)
+    assert ie.quantize_multiplier(1 - 2.0**-40) == (2**30, 1)  # rounds up to 1
+    assert ie.quantize_multiplier(0.0) == (0, 0)
+    assert ie.quantize_multiplier(2.0**-33) == (0, 0)
+    assert ie.quantize_multiplier(2.0**-32) == (2**30, -31)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    reals=st.lists(st.floats(-34, 4).map(lambda e: 2.0**e), min_size=1, max_size=6),
+    zero_point=st.integers(-128, 127),
+    low=st.sampled_from(["lowest", "zero point", "high"]),
+    bias=st.integers(-(2**31) + 2**27, 2**31 - 2**27),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_quick_requantization_is_the_textbooks(reals, zero_point, low, bias, seed):
+    """Both at each side of all steps from one code to the next, and anywhere."""
+    rng = np.random.default_rng(seed)
+    channels = len(reals)
+    biases = np.where(rng.integers(0, 2, channels), bias, rng.integers(-1000, 1000, channels))
+    sums = []
+    for real, offset in zip(reals, biases, strict=True):
+        around = np.rint((np.arange(-300, 300) + 0.5) / real)
+        around = np.concatenate([around - 1, around, around + 1]) - offset
+        anywhere = rng.integers(-(2**24), 2**24, 300)
+        small = rng.integers(-300, 300, 300)
+        sums.append(np.clip(np.concatenate([around, anywhere, small]), -(2**24), 2**24))
+    sums = np.stack(sums, axis=1)
+    qmin = {"lowest": -128, "zero point": zero_point, "high": min(zero_point + 9, 120)}[low]
+    pairs = np.array([ie.quantize_multiplier(real) for real in reals]).T
+    largest = np.full(channels, 2.0**24) + np.abs(biases)
+    repeat = 3 if len(sums) % 3 == 0 else 1
+    quick = ie._Requantize(biases, reals, largest, zero_point, qmin, 127, repeat)
+    expected = ie.requantize(sums.astype(np.int64) + biases, *pairs, zero_point, qmin, 127)
+    np.testing.assert_array_equal(quick(sums), expected)
+    np.testing.assert_array_equal(quick(sums.astype(np.float32)), expected)
+
+
+def test_the_exponential_of_softmax_is_one():
+    for step in (1e-4, 0.01, 0.1, 1.0, 3.0):
+        table = ie.softmax_table(step) / 2**31
+        expected = np.exp(-step * np.arange(256))
+        np.testing.assert_allclose(table, expected, rtol=0, atol=1e-6)
+
+
+# --- equal to TFLM --------------------------------------------------------------------------
+
+
+@needs_tflm
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_equals_tflm_on_the_whole_test_set(name, tflm):
+    model = IntegerModel(data.model(name.removesuffix("_int8"), "int8"))
+    x = quantized(whole_test_set(name), model)
+    expected = tflm.run(data.model(name.removesuffix("_int8"), "int8"), x)
+    found = model.run(x)
+    differing = int((found != expected).sum())
+    print(f"\n{name}: {len(x)} inputs, {found.size} values, {differing} differing")
+    assert found.dtype == np.int8
+    assert differing == 0
+
+
+def test_every_checkpoint_is_shipped_as_an_int8_model():
+    assert {f"{name}_int8" for name in models.ARCHITECTURES} <= set(SHIPPED)
+
+
+@needs_tflm
+def test_random_networks_equal_tflm(tflm):
+    count, operators, refused = collections.Counter(), collections.Counter(), []
+
+    @seed(20261122)
+    @settings(
+        max_examples=NETWORKS, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(random_networks.networks())
+    def compare(network):
+        tflite, x, names = network
+        try:
+            expected = tflm.run(tflite, x)
+        except Refused as error:  # a model that TFLM itself does not take
+            refused.append((names, str(error)))
+            return
+        found = IntegerModel(tflite).run(x)
+        count.update(networks=1, values=found.size, differing=int((found != expected).sum()))
+        count["codes"] += len(np.unique(found))
+        operators.update(set(names))
+
+    compare()
+    print(
+        f"\n{count['networks']} random networks, {count['values']} values, "
+        f"{count['differing']} differing; {len(refused)} refused by TFLM; {dict(operators)}"
+    )
+    assert count["differing"] == 0
+    assert count["networks"] >= 200
+    assert count["codes"] / count["networks"] > 5, "the outputs are hardly more than constant"
+    assert set(operators) >= set(ie._PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
+
+
+def converted_networks():
+    """Yield (tf_keras model, per_channel) of architectures that only the real converter makes."""
+    tf_keras = env.keras()
+    layers = tf_keras.layers
+    rng = random.Random(3)
+    for number in range(CONVERTED):
+        tf_keras.utils.set_random_seed(number)
+        shape = (rng.randint(1, 8), rng.randint(1, 8), rng.randint(1, 4))
+        x = image = tf_keras.Input(shape)
+        for _ in range(rng.randint(1, 3)):
+            kind = rng.choice(["conv", "depthwise", "branch", "pool", "pad"])
+            fused = rng.choice([None, "relu", tf_keras.activations.relu, "relu6"])
+            fused = (lambda v: layers.ReLU(6.0)(v)) if fused == "relu6" else fused
+            if kind == "conv":
+                kernel, stride = rng.randint(1, 3), rng.randint(1, 3)
+                dilation = rng.randint(1, 2) if stride == 1 else 1
+                x = layers.Conv2D(
+                    rng.randint(1, 6), kernel, stride, "same", dilation_rate=dilation,
+                    activation=fused if isinstance(fused, str) else None,
+                    kernel_initializer=rng.choice(["glorot_uniform", "zeros", "ones"]),
+                    use_bias=rng.choice([True, False]),
+                )(x)  # fmt: skip
+            elif kind == "depthwise":
+                x = layers.DepthwiseConv2D(
+                    rng.randint(1, 3), rng.randint(1, 2), "same", use_bias=rng.random() < 0.5
+                )(x)
+                x = layers.BatchNormalization()(x)
+            elif kind == "branch":
+                other = layers.Conv2D(x.shape[-1], 1, activation="relu")(x)
+                joined = rng.choice([layers.Add, layers.Multiply, layers.Concatenate])
+                x = joined()([x, other])
+            elif kind == "pool":
+                pool = rng.choice([layers.MaxPooling2D, layers.AveragePooling2D])
+                x = pool(rng.randint(1, 2), padding="same")(x)
+            else:
+                x = layers.ZeroPadding2D(rng.randint(0, 1))(x)
+            if callable(fused) and not isinstance(fused, str):
+                x = fused(x)
+        end = rng.choice(["flatten", "average", "average kept"])
+        x = {
+            "flatten": layers.Flatten(),
+            "average": layers.GlobalAveragePooling2D(),
+            "average kept": layers.GlobalAveragePooling2D(keepdims=True),
+        }[end](x)
+        x = layers.Flatten()(x)
+        x = layers.Dense(rng.randint(1, 9), activation=rng.choice([None, "relu", "softmax"]))(x)
+        yield tf_keras.Model(image, x), rng.random() < 0.7
+
+
+@needs_tflm
+def test_converted_networks_equal_tflm(tflm):
+    count = collections.Counter()
+    rng = np.random.default_rng(5)
+    for network, per_channel in converted_networks():
+        samples = rng.normal(size=(30, *network.input_shape[1:])).astype(np.float32)
+        tflite = conversion.convert(network, "int8", samples, per_channel=per_channel)
+        try:
+            model = IntegerModel(tflite)
+        except ValueError as error:  # a network of zero weights, whose softmax aborts TFLM
+            assert "TFLM stops on it" in str(error)  # noqa: PT017
+            with pytest.raises(Refused, match="died"):
+                tflm.run(tflite, np.zeros((1, *network.input_shape[1:]), np.int8))
+            count["refused by both"] += 1
+            continue
+        x = np.concatenate([quantized(samples, model), quantized(9 * samples, model)])
+        expected = tflm.run(tflite, x)
+        differing = int((model.run(x) != expected).sum())
+        assert differing == 0, [op.name for op in model.graph.operators]
+        count.update(networks=1, values=expected.size, differing=differing)
+    print(f"\nconverted: {dict(count)}")
+
+
+@needs_tflm
+def test_float_edges_equal_tflm(tflm):
+    """A file with float inputs and outputs quantizes and dequantizes at its edges."""
+    rng = np.random.default_rng(11)
+    compared = 0
+    for scale, zero_point in ((0.1, 3), (0.5, -128), (0.0213, 127), (3e-5, 0)):
+        writer = Writer()
+        first = writer.tensor((1, 40), "float32")
+        codes = writer.tensor((1, 40), "int8", scale, zero_point)
+        last = writer.tensor((1, 40), "float32")
+        writer.operator("QUANTIZE", [first], codes)
+        writer.operator("DEQUANTIZE", [codes], last)
+        tflite = writer.bytes([first], [last])
+        ties = (rng.integers(-300, 300, (100, 40)) + 0.5) * scale
+        x = np.concatenate([ties, rng.normal(size=(100, 40)) * 90 * scale]).astype(np.float32)
+        x = np.concatenate(
+            [x, np.nextafter(x, np.float32(9e9)), [[2e9 * scale] * 20 + [-2e9 * scale] * 20]]
+        )
+        x = x.astype(np.float32)
+        found = IntegerModel(tflite).run(x)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, tflm.run(tflite, x))
+        compared += found.size
+    print(f"\nfloat edges: {compared} values, 0 differing")
+
+
+# --- run and trace --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watch():
+    return IntegerModel(data.model("watch_cnn", "int8"))
+
+
+def test_a_batch_is_its_inputs_one_by_one(watch):
+    x = quantized(whole_test_set("watch_cnn")[:40], watch)
+    together = watch.run(x)
+    np.testing.assert_array_equal(together, np.concatenate([watch.run(one[None]) for one in x]))
+    assert watch.run(x[:0]).shape == (0, 7)
+    watch_of_one = IntegerModel(data.model("watch_cnn", "int8"))
+    watch_of_one._batch = 1
+    np.testing.assert_array_equal(watch_of_one.run(x), together)
+
+
+def test_a_trace_holds_every_tensor_in_order(watch):
+    x = quantized(whole_test_set("watch_cnn")[:3], watch)
+    steps = list(watch.trace(x))
+    assert [step.op for step in steps] == ["INPUT", *(op.name for op in watch.graph.operators)]
+    assert all(len(step.array) == 3 for step in steps)
+    assert steps[1].array.shape == (3, 1, 100, 16)
+    np.testing.assert_array_equal(steps[0].array, x)
+    np.testing.assert_array_equal(steps[-1].array, watch.run(x))
+    assert steps[0].name == watch.input.name
+    assert len({step.name for step in steps}) == len(steps)
+
+
+def test_the_input_is_left_as_it_was(watch):
+    x = quantized(whole_test_set("watch_cnn")[:3], watch)
+    before = x.copy()
+    list(watch.trace(x))
+    np.testing.assert_array_equal(x, before)
+
+
+def test_weights_read_back_are_the_float_weights_quantized():
+    """The scales of a converted file give its stored codes from the checkpoint's weights."""
+    from course_utils.quantization import quantize
+
+    compared = 0
+    for name in ("fashion_cnn", "lenet_300_100", "watch_cnn"):
+        weights = data.checkpoint(name).weights
+        graph = tflite_file.read(data.model(name, "int8"))
+        kernels = [weights[kernel] for kernel in models.kernel_names(data.checkpoint(name).layers)]
+        layers = [op for op in graph.operators if op.name in ("CONV_2D", "FULLY_CONNECTED")]
+        assert len(kernels) == len(layers)
+        for kernel, op in zip(kernels, layers, strict=True):
+            stored = graph.tensors[op.inputs[1]]
+            kernel = np.moveaxis(kernel, -1, 0)
+            np.testing.assert_array_equal(quantize(kernel, stored.qparams), stored.data)
+            compared += stored.size
+    print(f"\n{compared} stored weights reproduced, 0 differing")
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+def test_inputs_of_another_type_or_shape_are_refused(watch):
+    with pytest.raises(TypeError, match=r"takes int8, not float32: use quantize"):
+        watch.run(np.zeros((2, 1, 100, 6), np.float32))
+    with pytest.raises(ValueError, match=r"takes \(n, 1, 100, 6\), batch first"):
+        watch.run(np.zeros((1, 100, 6), np.int8))
+    with pytest.raises(ValueError, match="batch first"):
+        watch.run(np.zeros((2, 1, 100, 5), np.int8))
+
+
+def simple(change=lambda writer: None, **options):
+    """Return a one-layer file, changed before it is packed."""
+    writer = Writer()
+    first = writer.tensor((1, 4, 4, 2), "int8", 0.1, 3)
+    weights = writer.constant(np.ones((3, 2, 2, 2)), "int8", scale=[0.1, 0.2, 0.3], axis=0)
+    last = writer.tensor((1, 3, 3, 3), "int8", 0.5, 0)
+    options = {"padding": "VALID", "strideH": 1, "strideW": 1} | options
+    writer.operator("CONV_2D", [first, weights], last, **options)
+    change(writer)
+    return writer.bytes([first], [last])
+
+
+def set_tensor(index, **values):
+    def change(writer):
+        for key, value in values.items():
+            setattr(writer.graph.tensors[index], key, value)
+
+    return change
+
+
+def set_operator(**values):
+    def change(writer):
+        for key, value in values.items():
+            setattr(writer.graph.operators[0], key, value)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("tflite", "message"),
+    [
+        (b"", "lacks the mark TFL3"),
+        (b"PK\x03\x04 a zip file, not a model", "lacks the mark TFL3"),
+        (simple()[:200], "damaged or truncated"),
+        (simple(set_tensor(0, type=0)), r"Operator 0 \(CONV_2D\) works on float32"),
+        (simple(set_tensor(1, type=0)), "weights in float32|stores"),
+        (simple(set_tensor(0, type=7)), "is int16, not int8"),
+        (simple(set_tensor(2, shape=np.int32([1, 2, 3, 3]))), "where .* follows from its input"),
+        (simple(set_tensor(0, shape=np.int32([2, 4, 4, 2]))), "batch of one is expected"),
+        (simple(set_tensor(0, shape=np.int32([1, 2**20, 2**20, 2]))), "damaged or beyond"),
+        (simple(set_tensor(0, shape=np.int32([1, -4, 4, 2]))), "damaged or beyond"),
+        (simple(set_tensor(0, buffer=77)), "names buffer 77"),
+        (simple(set_tensor(0, quantization=None)), "has no scale"),
+        (simple(set_operator(inputs=np.int32([0, 99]))), "names tensor 99; there are 3"),
+        (simple(set_operator(inputs=np.int32([0, -5]))), "names tensor -5"),
+        (simple(set_operator(inputs=np.int32([2, 1]))), "before anything wrote it"),
+        (simple(set_operator(inputs=np.int32([0]))), "has 1 inputs, not 2 or 3"),
+        (simple(set_operator(outputs=np.int32([0]))), "writes? exactly one tensor"),
+        (simple(set_operator(opcodeIndex=5)), "has no operator code 5"),
+        (simple(set_operator(builtinOptions=None)), "lacks its options"),
+        (simple(strideH=0), "below one"),
+        (simple(dilationHFactor=2**30), "follows from its input"),
+        (simple(fusedActivationFunction="NONE", padding="SAME"), "follows from its input"),
+    ],
+)
+def test_a_bad_model_file_is_named(tflite, message):
+    with pytest.raises(ValueError, match=message):
+        IntegerModel(tflite)
+
+
+def test_what_is_not_bytes_is_refused():
+    with pytest.raises(TypeError, match="bytes of a .tflite file, not str"):
+        IntegerModel("model.tflite")
+
+
+def test_nan_and_zero_scales_are_refused():
+    for scale in (np.nan, 0.0, -1.0, np.inf):
+        writer = Writer()
+        first = writer.tensor((1, 2), "int8", scale)
+        last = writer.tensor((1, 2), "int8", 1.0)
+        writer.operator("RELU", [first], last)
+        with pytest.raises(ValueError, match="not a finite number above zero"):
+            IntegerModel(writer.bytes([first], [last]))
+
+
+def test_operators_that_are_not_supported_are_named():
+    writer = Writer()
+    first, last = writer.tensor((1, 2), "int8", 0.1), writer.tensor((1, 2), "int8", 0.1)
+    writer.operator("LOGISTIC", [first], last)
+    with pytest.raises(ValueError, match=r"Operator 0 \(LOGISTIC\) is not supported.*knows ADD"):
+        IntegerModel(writer.bytes([first], [last]))
+
+
+@pytest.mark.parametrize("mode", ["float32", "float16", "dynamic", "int16x8"])
+def test_other_modes_are_refused_with_the_mode_to_use(mode):
+    tf_keras = env.keras()
+    network = tf_keras.Sequential([tf_keras.layers.Dense(64, input_shape=(64,))])
+    samples = np.ones((2, 64), np.float32) if mode == "int16x8" else None
+    tflite = conversion.convert(network, mode, samples)
+    with pytest.raises(ValueError, match="mode='int8'"):
+        IntegerModel(tflite)
+
+
+def mutations(tflite, rng, count):
+    """Yield damaged copies: bytes changed, cut off, repeated, moved, words overwritten."""
+    size = len(tflite)
+    # Most of a file is weights; what can do harm is around them.
+    structure = [
+        i for i in range(size) if tflite[i : i + 1] != tflite[i - 1 : i] or rng.random() < 0.2
+    ]
+    for _ in range(count):
+        damaged = bytearray(tflite)
+        for _ in range(rng.choice([1, 1, 1, 2, 5, 20])):
+            kind, at = rng.randrange(6), rng.choice(structure)
+            if kind == 0:
+                damaged[at % len(damaged)] = rng.randrange(256)
+            elif kind == 1:
+                damaged[at % len(damaged)] ^= 1 << rng.randrange(8)
+            elif kind == 2:
+                word = rng.choice([0, 1, 2**31 - 1, 2**31, 2**32 - 1, size, rng.randrange(size)])
+                at &= ~3
+                damaged[at : at + 4] = word.to_bytes(4, "little")
+            elif kind == 3:
+                damaged = damaged[: rng.randrange(8, len(damaged) + 1)]
+            elif kind == 4:
+                del damaged[at : at + rng.randrange(1, 9)]
+            else:
+                other = rng.choice(structure)
+                damaged[at : at + 8] = damaged[other : other + 8]
+            if len(damaged) < 8:
+                break
+        yield bytes(damaged)
+
+
+def small_models():
+    """Return a few files with all operators between them."""
+    found, missing = [], set(ie._PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
+    rng = itertools.count()
+
+    @seed(5)
+    @settings(
+        max_examples=200, deadline=None, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(random_networks.networks())
+    def collect(network):
+        tflite, _, names = network
+        if missing & set(names) or next(rng) < 5:
+            missing.difference_update(names)
+            found.append(tflite)
+
+    collect()
+    assert not missing
+    return found
+
+
+def test_ten_thousand_damaged_files_raise_value_error_or_run():
+    rng = random.Random(2026)
+    files = [*small_models(), data.model("watch_cnn", "int8")]
+    outcome = collections.Counter()
+    for tflite in files:
+        for damaged in mutations(tflite, rng, -(-MUTATIONS // len(files))):
+            try:
+                model = IntegerModel(damaged)
+                x = np.zeros((1, *model.input.shape[1:]), model.input.type)
+                model.run(x)
+            except ValueError:
+                outcome["refused"] += 1
+            else:
+                outcome["still a model"] += 1
+    print(f"\n{sum(outcome.values())} damaged files of {len(files)}: {dict(outcome)}")
+    assert sum(outcome.values()) >= MUTATIONS
+    assert min(outcome.values()) > MUTATIONS / 20
+
+
+def test_packing_again_changes_nothing():
+    tflite = data.model("watch_cnn", "int8")
+    x = np.zeros((1, 1, 100, 6), np.int8)
+    again = IntegerModel(pack(unpack(tflite)))
+    np.testing.assert_array_equal(again.run(x), IntegerModel(tflite).run(x))
