@@ -1,5 +1,7 @@
 """The recorded results come from the shipped checkpoints: a few points of each, done again."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,12 @@ def count(network, dataset, s, split="test"):
     return int(right.sum()), undecided, right
 
 
+@cache
+def right_when_dense(name):
+    network, dataset = data.checkpoint(name), data.load(models.DATASETS[name])
+    return count(network, dataset, {})[2]
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_results_tell_where_they_come_from_and_are_fresh(name):
     record = data.result(name).record
@@ -32,7 +40,7 @@ def test_results_tell_where_they_come_from_and_are_fresh(name):
 
 @pytest.mark.parametrize(
     ("name", "position"),
-    [("fashion_cnn", 0), ("fashion_cnn", 17), ("fashion_cnn", 36), ("lenet_300_100", 30),
+    [("fashion_cnn", 17), ("fashion_cnn", 36), ("lenet_300_100", 30),
      ("fashion_dscnn", 8), ("watch_cnn", 14)],
 )  # fmt: skip
 def test_sweep_again(name, position):
@@ -44,8 +52,7 @@ def test_sweep_again(name, position):
     correct, undecided, right = count(network, dataset, s)
     assert abs(correct - recorded["correct"]["test"][position]) <= undecided
     assert undecided < 10
-    *_, dense = count(network, dataset, {})
-    wrong_now = int((dense & ~right).sum())
+    wrong_now = int((right_when_dense(name) & ~right).sum())
     assert abs(wrong_now - recorded["newly_wrong"]["test"][position]) <= undecided
     pruned, _ = experiments.prune(network.weights, s)
     zeros = sum(int((pruned[kernel] == 0).sum()) for kernel in kernels)
