@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_utils import data, models
+from course_utils import checks, data, frameworks, models
 from course_utils.figures.boards import Fit
 
 
@@ -27,3 +27,34 @@ def fit(network: str, num_bits: int) -> Fit:
         flash=tuple(board["flash_bytes"] for board in boards),
         ram=tuple(board["ram_bytes"] for board in boards),
     )
+
+
+def transfer_seconds(checkpoint: data.Checkpoint, kbit_per_s: float) -> float:
+    """Seconds to send a network's float32 weights over a link, without any protocol overhead."""
+    bits = 8 * sum(weights.nbytes for weights in checkpoint.weights.values())
+    return bits / (1000 * kbit_per_s)
+
+
+def framework_rows() -> list[checks.Row]:
+    """The lecture's numbers of operations beside those counted in the installed packages."""
+    told = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}
+    ours = ("ops_tensorflow", "ops_tensorflow_lite")
+    why = (
+        "Releases since 2023 added some.",
+        "LiteRT is TensorFlow Lite's new name. Its list has grown; on a device, each operator that "
+        "is linked costs flash.",
+    )
+    return [
+        checks.Row(
+            name,
+            lecture=told[key][1],
+            # "~" says two digits: "~1400" is anything that rounds to it.
+            claim=(told[key][3] - tolerance, told[key][4] + tolerance),
+            measured=checks.Measured(count, unit="operations"),
+            topic=told[key][2],
+            why=reason,
+        )
+        for (name, count), key, tolerance, reason in zip(
+            frameworks.count_operations().items(), ours, (50, 5), why, strict=True
+        )
+    ]

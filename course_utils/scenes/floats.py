@@ -97,6 +97,7 @@ def reduced() -> list[Reduced]:
         }
         for network in record["networks"]
     }
+    every = record["networks"].values()
     total = {network: rows["n"]["test"] for network, rows in record["networks"].items()}
     return [
         Reduced(
@@ -104,6 +105,7 @@ def reduced() -> list[Reduced]:
             total,
             network,
             {fmt: dict(rows["formats"][fmt]["output_error"]) for fmt in record["formats"]},
+            max(len(rows["formats"]["float16"]["output_error"]) for rows in every),
         )
         for network, rows in record["networks"].items()
     ]

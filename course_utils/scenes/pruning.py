@@ -73,6 +73,26 @@ def _sweep(network, s, measured):
     )
 
 
+def beside_lecture(sweep: Sweep) -> list[checks.Row]:
+    """The lecture's losses on ImageNet beside those measured here, at the same sparsities."""
+    rows = []
+    table = data.lecture_table("pruning_image_classification")
+    for model, dense, sparse, percent in table["rows"]:
+        position = sweep.nearest(percent / 100)
+        rows.append(
+            checks.Row(
+                f"{percent:g} % sparse",
+                lecture=f"{model}: {dense:g} % becomes {sparse:g} %",
+                claim=round(dense - sparse, 2),
+                measured=sweep.loss(position),
+                topic=table["slide"],
+                why=f"Here {sweep.overall[position]:.1%} sparse and not retrained; the lecture's "
+                "networks were trained on with their zeros in place.",
+            )
+        )
+    return rows
+
+
 def pruned_states(sweep: Sweep, layer: str) -> list[Pruned]:
     """The drawing data of every position of the slider, looking at one layer."""
     weights = sweep.network.weights

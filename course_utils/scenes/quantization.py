@@ -291,6 +291,14 @@ def calibration_loss(network, what, method="min-max", bits=8):
     return _points(row["newly_wrong"]["test"], row["newly_right"]["test"], record["n"]["test"])
 
 
+def outlier_or_bit(tensor_name=("fashion_cnn", "dense1", "weights")) -> str:
+    """Which lowers the SQNR more at 8 bits: a range twice as wide, or one bit less?"""
+    outlier, bit = mapping(tensor_name, 8, 200).sqnr_db, mapping(tensor_name, 7, 100).sqnr_db
+    if abs(outlier - bit) < 0.5:
+        return "both cost about the same"
+    return "the outlier" if outlier < bit else "one bit less"
+
+
 def _points(wrong, right, n):
     low, high = intervals.paired_difference(wrong, right, n)
     return checks.Measured(100 * (wrong - right) / n, 100 * low, 100 * high, "points", n)

@@ -37,13 +37,13 @@ env.check_kernel()
 
 # %%
 from course_utils import checks, data, models
+from course_utils.scenes import boards as scenes
 
 network = data.checkpoint("fashion_cnn")
-float32_bytes = sum(weights.nbytes for weights in network.weights.values())
 
 checks.predict(
     "00.update",
-    "How long does it take to send its float32 weights over a link of 5,470 bit/s, "
+    "How long does it take to send its float32 weights over a link of 5.47 kbit/s, "
     "LoRaWAN's data rate at spreading factor 7 and 125 kHz?",
     {
         "less than 10 seconds": (0, 10),
@@ -52,7 +52,7 @@ checks.predict(
         "longer than 10 minutes": (600, 1e9),
     },
     unit="s",
-    reveal=lambda: float32_bytes * 8 / 5470,
+    reveal=lambda: scenes.transfer_seconds(network, kbit_per_s=5.47),
     because="Each weight has 32 bits, and every bit takes its turn. Protocol overhead and the "
     "rules on how long a device may transmit make it longer still.",
 )
@@ -123,6 +123,7 @@ checks.check(
 
 # %%
 uno = by_name["Arduino Uno R3"]
+float32_bytes = sum(weights.nbytes for weights in network.weights.values())
 print(f"float32 {float32_bytes:,} bytes, int8 {float32_bytes // 4:,} bytes, "
       f"Uno's flash {uno['flash_bytes']:,} bytes")
 
@@ -171,30 +172,7 @@ print(f"float32 to int8 multiplier, partial-product bits: {24**2 / 8**2:.0f} to 
 # that you have installed. TensorFlow Lite Micro's turn comes with its own notebook.
 
 # %%
-from course_utils import frameworks
-
-tensorflow, litert = frameworks.count_operations().items()
-checks.beside_lecture(
-    [
-        checks.Row(
-            tensorflow[0],
-            lecture="~1400",
-            claim=(1350, 1450),
-            measured=checks.Measured(tensorflow[1], unit="operations"),
-            topic="Framework Differences",
-            why="Releases since 2023 added some.",
-        ),
-        checks.Row(
-            litert[0] + " (TensorFlow Lite's new name)",
-            lecture="~130",
-            claim=(125, 135),
-            measured=checks.Measured(litert[1], unit="operators"),
-            topic="Framework Differences",
-            why="The format's list has grown. On a device, each operator linked costs flash.",
-        ),
-    ],
-    "How many operations a framework knows",
-)
+checks.beside_lecture(scenes.framework_rows(), "How many operations a framework knows")
 
 # %% [markdown]
 # ## Who does what

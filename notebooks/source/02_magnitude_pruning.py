@@ -197,25 +197,7 @@ assert 0.5 < timing.ratio < 2, "a dense product should not care about zeros"
 # the loss *before* any, paired image by image.
 
 # %%
-lecture = {50: 0.1, 75: 2.0, 87.5: 3.5}  # InceptionV3: 78.1 % dense; 78.0, 76.1 and 74.6 % sparse
-table = data.lecture_table("pruning_image_classification")["rows"]
-assert {row[3]: round(row[1] - row[2], 1) for row in table[:3]} == lecture
-
-rows = []
-for percent, points in lecture.items():
-    position = sweep.nearest(percent / 100)
-    rows.append(
-        checks.Row(
-            f"points lost at {percent} % sparse",
-            lecture=f"{points} points (InceptionV3)",
-            claim=points,
-            measured=sweep.loss(position),
-            topic="Image Classification",
-            why=f"Here {sweep.overall[position]:.1%} sparse, one s, not retrained; the lecture's "
-            "network was trained on with its zeros in place.",
-        )
-    )
-checks.beside_lecture(rows, "What pruning costs")
+checks.beside_lecture(scenes.beside_lecture(sweep), "What pruning costs, in points of accuracy")
 
 # %% [markdown]
 # ## Prune a network of your own
