@@ -440,8 +440,8 @@ def calibration():
     """All activations in 8 or 4 bits, weights in int8: how and on what the ranges were found.
 
     For one draw of the samples (seed 0) every method is measured on both splits. How much the draw
-    matters is measured with min-max ranges on the validation set: 10 draws of each size, and each
-    class alone.
+    matters is measured with min-max ranges on the validation set, for the first network: 10 draws
+    of each size, and each class alone.
     """
     networks = {}
     for name in QUANTIZED:
@@ -468,7 +468,7 @@ def calibration():
                    for n in (1, 10, 100, 1000) for i in range(10)}  # fmt: skip
         for label, class_name in enumerate(dataset.class_names):
             subsets[class_name] = np.flatnonzero(dataset.y_train == label)[:100]
-        for what, subset in subsets.items():
+        for what, subset in subsets.items() if name == QUANTIZED[0] else ():
             seen = observe(layers, weights, dataset.x_train[subset])
             found = {n: quantization.min_max_range(extremes) for n, (extremes, _) in seen.items()}
             for bits in (8, 4):
