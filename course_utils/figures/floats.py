@@ -404,6 +404,7 @@ class Reduced(NamedTuple):
     total: dict[str, int]  # test inputs of each network
     chosen: str
     output_error: dict[str, dict[str, float]]  # format -> layer of the chosen network -> share
+    most_layers: int  # of any network
 
 
 def alt_reduced(state: Reduced) -> str:
@@ -430,7 +431,9 @@ def draw_reduced(state: Reduced, figure=None):
             left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
             _loss_axes(figure, left, state)
             right.set(yscale="log", ylim=(1e-5, 1), title="Error of each layer's output",
-                      ylabel="relative to the output (RMS)")  # fmt: skip
+                      ylabel="relative to the output (RMS)", xlim=(0.5, state.most_layers + 0.5),
+                      xlabel="layer with weights, from input to output")  # fmt: skip
+            right.set_xticks(range(1, state.most_layers + 1))
             right.yaxis.set_minor_locator(NullLocator())
             right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
             for fmt in state.output_error:
@@ -441,12 +444,8 @@ def draw_reduced(state: Reduced, figure=None):
             figure.moving["network"] = right.text(0.97, 0.03, "", ha="right", fontweight="bold",
                                                   transform=right.transAxes,
                                                   animated=True)  # fmt: skip
-    right = figure.axes[1]
-    layers = list(next(iter(state.output_error.values())))
-    right.set_xticks(range(len(layers)), layers, rotation=90 if len(layers) > 4 else 0)
-    right.set_xlim(-0.4, len(layers) - 0.6)
     for fmt, errors in state.output_error.items():
-        figure.moving[fmt].set_data(range(len(layers)), list(errors.values()))
+        figure.moving[fmt].set_data(range(1, len(errors) + 1), list(errors.values()))
     figure.moving["network"].set_text(state.chosen)
     rows = list(state.loss)
     figure.moving["row"].set_y(rows.index(state.chosen) - 0.5)
@@ -469,8 +468,8 @@ def _loss_axes(figure, ax, state):
                         markerfacecolor="white" if j else look.color, markersize=5.5,
                         label=f"{NAMES[fmt]}" if not row and not j else None)  # fmt: skip
     ax.axvline(0, color=style.INK, linestyle="-", linewidth=0.8)
-    ax.set(title="Test accuracy lost: filled weights, hollow activations too",
+    ax.set(title="Test accuracy lost: ● weights rounded, ○ activations too",
            xlabel="percentage points lost (95 % interval, paired)",
            ylim=(len(networks) - 0.45, -0.55))  # fmt: skip
     ax.set_yticks(range(len(networks)), networks)
-    ax.legend(loc="lower right", handlelength=1)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)

@@ -22,8 +22,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import data, style
-from course_utils.figures import boards, pruning, weights
+from course_utils.figures import boards, floats, pruning, weights
 from course_utils.scenes import boards as board_scenes
+from course_utils.scenes import floats as float_scenes
 from course_utils.scenes import pruning as pruning_scenes
 from course_utils.scenes import weights as weight_scenes
 
@@ -99,6 +100,42 @@ ENTRIES = (
         lambda: pruning_scenes.budget(conv1=0.0, conv2=0.5, dense1=1.5, dense2=0.5),
         pruning.draw_budget,
         pruning.alt_budget,
+    ),
+    Entry(
+        "fig-float32-fields",
+        "05_floating_point",
+        "The number 0.1 in five formats: sign, exponent and fraction, and what rounding makes of "
+        "it.",
+        lambda: float_scenes.number(0x3DCCCCCD),
+        floats.draw_number,
+        floats.alt_number,
+    ),
+    Entry(
+        "fig-float-gaps",
+        "05_floating_point",
+        "Exponent bits buy range, fraction bits precision: the relative distance between "
+        "neighbouring numbers.",
+        lambda: float_scenes.gaps("fashion_cnn"),
+        floats.draw_gaps,
+        floats.alt_gaps,
+    ),
+    Entry(
+        "fig-float-formats",
+        "05_floating_point",
+        "Where a real layer's weights land among the numbers of an 8-bit float, and how far each "
+        "one moves.",
+        lambda: float_scenes.weights("fashion_cnn", "dense1")[3],
+        floats.draw_weights,
+        floats.alt_weights,
+    ),
+    Entry(
+        "fig-reduced-float",
+        "05_floating_point",
+        "Sixteen bits of float cost no accuracy that can be measured; eight bits, without a "
+        "scale, do.",
+        lambda: float_scenes.reduced()[2],
+        floats.draw_reduced,
+        floats.alt_reduced,
     ),
 )
 

@@ -25,6 +25,7 @@ def fresh_ledger(monkeypatch):
 CONTEXTS = {
     "00.payload": {"model_bytes": 225_034, "kbit_per_s": 250},
     "00.macs": {"output_shape": (13, 11, 32), "input_shape": (15, 13, 16), "kernel_size": (3, 3)},
+    "05.products": {"significand_bits": 24, "word_bits": 8},
 }
 DECLARED = {id: e for id, e in checks._JUDGES.items() if isinstance(e, Exercise)}
 

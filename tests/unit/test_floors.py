@@ -14,7 +14,9 @@ HEAVY = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
 VIEWS = {"matplotlib", "ipywidgets", "IPython"}
 NUMBERS = [
     "floats",
+    "soft_float",
     "quantization",
+    "simulated_quantization",
     "pruning",
     "coding",
     "float_engine",

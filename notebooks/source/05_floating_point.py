@@ -1,0 +1,405 @@
+# %% [markdown]
+# # 05 · Floating point: 32 bits for one weight
+#
+# **After this notebook you will be able to** read a float's bits, say how far apart its neighbours
+# are, round to float16, bfloat16 and 8-bit floats, and say what that costs a network, and why an
+# 8-bit microcontroller wants no floats at all.
+#
+# About 50 minutes. Every accuracy comes from whole test sets.
+
+# %%
+try:
+    from course_utils import env
+except ModuleNotFoundError:
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+env.check_kernel()
+
+# %% [markdown]
+# ## Predict
+
+# %%
+import numpy as np
+
+from course_utils import checks, data, floats, models, soft_float
+from course_utils.explorers import floats as explorers
+from course_utils.scenes import floats as scenes
+
+
+def where_the_sum_is_exact():
+    in_float32 = np.float32(0.1) + np.float32(0.2) == np.float32(0.3)
+    in_float64 = np.float64(0.1) + np.float64(0.2) == np.float64(0.3)
+    return ["nowhere", "in float64 only", "in float32 only", "in both"][2 * in_float32 + in_float64]
+
+
+checks.predict(
+    "05.tenth",
+    "0.1 + 0.2 == 0.3: in which format does a computer say True?",
+    ["in both", "in float64 only", "in float32 only", "nowhere"],
+    reveal=where_the_sum_is_exact,
+    because="None of the three numbers is stored exactly in either format. In float32 the errors "
+    "happen to round to the same number, in float64 they don't. More bits make errors smaller; "
+    "they don't make == safe.",
+)
+
+# %% [markdown]
+# ## Explore
+#
+# The lecture shows the "Single Precision IEEE 754 Floating-Point Standard": a sign, an exponent
+# and a fraction. Click on bits, or type a number. The smaller formats below hold the same number,
+# rounded.
+
+# %%
+explorers.float_bits()
+
+# %% [markdown]
+# Try these, and look at the bits each time:
+#
+# - 0.1, 0.2, 0.4: which field changes?
+# - flip the last bit of the fraction, then the last bit of the exponent;
+# - 65504 and 65520: where float16 ends;
+# - *smallest normal*, then clear its only exponent bit and set any bit of the fraction;
+# - *infinity*, then set any bit of the fraction.
+
+# %% [markdown]
+# ## Explain
+#
+# The three fields of a float32 mean, with $s$ the sign bit, $e$ the stored exponent and $f$ the
+# fraction,
+#
+# $$(-1)^s \cdot 2^{e-127} \cdot 1.f \quad (0 < e < 255), \qquad
+# (-1)^s \cdot 2^{1-127} \cdot 0.f \quad (e = 0),$$
+#
+# with $1.f = 1 + f / 2^{23}$. The 1 is not stored: every normal number has it. Without it, for
+# $e = 0$, come the *subnormal* numbers, in equal steps down to zero. $e = 255$ stands for infinity
+# ($f = 0$) and NaN.
+
+# %%
+number = floats.decompose(-6.5, "float32")
+print(number.bits)
+print((-1) ** number.sign * 2.0 ** (number.exponent - 127) * (1 + number.fraction / 2**23))
+
+# %% [markdown]
+# A float16 has 5 bits of exponent, bias 15, and 10 bits of fraction. Write its formula for
+# $0 \le e < 31$; the arguments are the three stored fields.
+
+
+# %%
+def float16_value(sign, exponent, fraction):
+    # BEGIN SOLUTION
+    if exponent == 0:
+        return (-1) ** sign * 2.0**-14 * (fraction / 1024)
+    return (-1) ** sign * 2.0 ** (exponent - 15) * (1 + fraction / 1024)
+    # END SOLUTION
+
+
+checks.check("05.value", float16_value)
+
+# %% [markdown]
+# ## The gap grows with the number
+#
+# ### Predict
+
+# %%
+between = {
+    "1 and 2": floats.count_between(1, 2, "float32") - 1,
+    "1000 and 1001": floats.count_between(1000, 1001, "float32") - 1,
+}
+
+checks.predict(
+    "05.between",
+    "How many float32 numbers lie between 1 and 2, for each one between 1000 and 1001?",
+    {
+        "about one": (0, 2),
+        "about ten": (2, 50),
+        "about five hundred": (50, 5000),
+        "about a million": (5000, 1e9),
+    },
+    unit="for each",
+    reveal=lambda: between["1 and 2"] / between["1000 and 1001"],
+    because=f"{between['1 and 2']:,} steps from 1 to 2, {between['1000 and 1001']:,} from 1000 to "
+    "1001: 1000 has an exponent of 9, so that its gaps are 2^9 times as wide.",
+)
+
+# %%
+checks.predict(
+    "05.share",
+    "What share of all finite float32 numbers lies between -1 and 1?",
+    between=(0, 100),
+    unit="%",
+    reveal=lambda: (
+        100
+        * floats.count_between(-1, 1, "float32")
+        / floats.count_between(
+            -floats.FORMATS["float32"].largest, floats.FORMATS["float32"].largest
+        )
+    ),
+    because="Half of the exponents are negative, and each exponent has the same count of numbers. "
+    "Weights, which lie there, leave the other half unused.",
+)
+
+# %% [markdown]
+# ### Explore
+#
+# The distance to the next number, relative to the number. More exponent bits make a line longer,
+# more fraction bits make it lower. To the left, where a line rises, are the subnormal numbers.
+
+# %%
+explorers.gaps("fashion_cnn")
+
+# %% [markdown]
+# ### Explain
+#
+# Between two powers of two all gaps are equal. Write the gap of float32 at a positive normal
+# number $x = 2^e \cdot 1.f$.
+
+
+# %%
+def gap(x):
+    # BEGIN SOLUTION
+    exponent = np.floor(np.log2(x))
+    return 2.0 ** (exponent - 23)
+    # END SOLUTION
+
+
+checks.check("05.gap", gap)
+
+# %% [markdown]
+# A gap larger than 1 swallows whole numbers. A float32 counter that adds 1 stops here:
+
+# %%
+counter = np.float32(2**24)
+print(f"{counter:,.0f} + 1 = {counter + np.float32(1):,.0f}")
+
+# %% [markdown]
+# ## Fewer bits
+#
+# The lecture's "reduced float" is float16. Four formats, with the numbers that their fields
+# imply; the first two are the lecture's own table.
+
+# %%
+lecture = {row[0]: tuple(row[1:]) for row in data.lecture_table("float_formats")["rows"]}
+print("              bits: exponent, fraction    largest    smallest normal    gap at 1")
+for name, form in floats.FORMATS.items():
+    print(
+        f"{name:12}  {form.bits:4}: {form.exponent_bits:8} {form.fraction_bits:9}  "
+        f"{form.largest:10.5g} {form.smallest_normal:13.2g} {floats.gap(1.0, name):16.2g}"
+    )
+for title, name in (("FP32", "float32"), ("FP16", "float16")):
+    form = floats.FORMATS[name]
+    assert lecture[title] == (1, form.exponent_bits, form.fraction_bits)
+
+# %% [markdown]
+# ### Explain
+#
+# Compute the largest finite number of an IEEE 754 format. Its exponent field of all ones is taken:
+# infinity and NaN.
+
+
+# %%
+def largest(exponent_bits, fraction_bits):
+    # BEGIN SOLUTION
+    bias = 2 ** (exponent_bits - 1) - 1
+    return (2 - 2.0**-fraction_bits) * 2.0**bias
+    # END SOLUTION
+
+
+checks.check("05.largest", largest)
+
+# %% [markdown]
+# E4M3 breaks that rule on purpose: by the rule it would end at 240. It gives infinity up and uses
+# all but one of those codes for numbers, up to 448.
+#
+# A bfloat16 is the upper half of a float32. Cutting the lower half off is not yet rounding. Write
+# it with integers: for each code (an array of `uint32`, finite numbers), the upper 16 bits of the
+# *nearest* one; a tie goes to the even code.
+
+
+# %%
+def to_bfloat16(bits):
+    # BEGIN SOLUTION
+    odd = (bits >> 16) & 1
+    return (bits + 0x7FFF + odd) >> 16
+    # END SOLUTION
+
+
+checks.check("05.round", to_bfloat16)
+
+# %% [markdown]
+# ### Explore
+#
+# Where a real layer's weights land. Upper plot: the numbers a format has, as lines, and how many
+# weights fall on each. Lower plot: how far each weight moved, relative to its size.
+
+# %%
+explorers.weights("fashion_cnn")
+
+# %% [markdown]
+# Compare the two 8-bit formats in `dense1`: E4M3 has one more fraction bit, so that most weights
+# move half as far; E5M2 has one more exponent bit, so that fewer small weights become zero. And
+# float16 errs less than bfloat16 here: hardly any weight needs the exponents that bfloat16 adds.
+
+# %% [markdown]
+# ## Measure
+#
+# ### Predict
+
+# %%
+checks.predict(
+    "05.bfloat16",
+    "bfloat16 keeps 7 of 23 fraction bits. How much test accuracy does the Fashion-MNIST network "
+    "lose when all its weights are rounded to it?",
+    {
+        "less than 0.1 point": (-100, 0.1),
+        "0.1 to 1 point": (0.1, 1),
+        "1 to 5 points": (1, 5),
+        "more than 5 points": (5, 100),
+    },
+    unit="points",
+    reveal=lambda: scenes.loss("fashion_cnn", "bfloat16"),
+    because="Each weight moves by at most 0.4 % of itself, some up, some down, so that in a sum of "
+    "many products the errors partly cancel.",
+)
+
+# %% [markdown]
+# ### All networks, all formats
+#
+# Every weight and bias rounded (batch normalization folded into them first), on every test input.
+# Hollow markers: what passes from layer to layer is rounded as well, the lecture's "float16
+# computations". The slider looks into one network's layers.
+
+# %%
+explorers.reduced_float()
+
+# %% [markdown]
+# In `fashion_dscnn`, the deepest of them, the error grows from layer to layer until the last. What
+# 8-bit floats cost shows in three of the four networks; what 16-bit floats cost is too little for
+# these test sets to show.
+#
+# ### Half the bytes
+
+# %%
+networks = ("fashion_cnn", "fashion_dscnn", "lenet_300_100", "watch_cnn")
+times_smaller = []
+for name in networks:
+    arrays = data.checkpoint(name).weights.values()
+    before = sum(w.nbytes for w in arrays)
+    after = sum(w.astype(np.float16).nbytes for w in arrays)
+    times_smaller.append(before / after)
+    print(f"{name:14} {before:9,} bytes in float32, {after:9,} in float16")
+
+# %% [markdown]
+# ### Not faster by itself
+#
+# "Potential future speed-ups", says the lecture, "as hardware enables optimized operations". NumPy
+# on this processor converts each float16 to float32, computes, and converts back:
+
+# %% tags=["nbval-ignore-output"]
+kernel = data.checkpoint("fashion_cnn").weights["dense1/kernel"]
+timing = scenes.product_times(kernel)
+print(timing)
+assert timing.ratio > 1, "this NumPy multiplies float16 matrices fast: rewrite this section"
+
+# %% [markdown]
+# ### Beside the lecture
+#
+# "Negligible" is no number. Here it means: the 95 % interval of the loss, paired input by input,
+# ends below half a point.
+
+# %%
+promise = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}["float16_size"]
+rows = [
+    checks.Row(
+        "bytes of float32 / float16 weights",
+        lecture=promise[1],
+        claim=float(promise[3]),
+        measured=checks.Measured(min(times_smaller), unit="times"),
+        topic=promise[2],
+    )
+]
+for name in networks:
+    lost = scenes.loss(name, "float16", "weights and activations")
+    rows.append(
+        checks.Row(
+            f"accuracy {name} loses in float16",
+            lecture="Negligible accuracy loss",
+            claim=lost.high < 0.5,
+            measured=lost,
+            topic="Reduced float",
+        )
+    )
+checks.beside_lecture(rows, "Reduced float: weights and activations in float16")
+
+# %% [markdown]
+# ## Why the AVR wants none of it
+#
+# The lecture's ATmega328P: registers of 8 bits, 2 kB of RAM, no floating-point unit. What is one
+# float32 multiplication there? `soft_float.multiply` does one with 8-bit operations only, and
+# counts them.
+#
+# ### Explain
+#
+# A float32's significand, with its hidden 1, has 24 bits; the processor multiplies 8 by 8. How
+# many such products does one product of significands take, done as at school?
+
+# %%
+products = 9  # SOLUTION
+
+checks.check("05.products", products, significand_bits=24, word_bits=8)
+
+# %% [markdown]
+# ### Measure
+
+# %%
+product = soft_float.multiply(0.1, -2.5)
+assert product.value == np.float32(0.1) * np.float32(-2.5)
+step = soft_float.multiply_accumulate_int8(26, -100, 0)
+print("                      float32 product   int8 multiply-accumulate")
+for operation, count in product.counts.items():
+    print(f"{operation:20} {count:16} {step.counts[operation]:26}")
+print(f"{'together':20} {product.operations:16} {step.operations:26}")
+
+# %% [markdown]
+# Besides the products: the exponents are added and one bias taken off, the result is shifted until
+# its leading 1 is in place, rounded, and the fields are put together. The count is of arithmetic
+# alone. Loads, stores and branches come on top, and so do zero, infinity, NaN and subnormal
+# numbers. The float column also still lacks its addition, which has to align the exponents first;
+# the integer column has it.
+#
+# What that means for a network: the parameters must fit the flash, input and activations the RAM.
+# The time is that of the arithmetic alone, one operation in each clock cycle.
+
+# %%
+avr = {row[0]: row for row in data.lecture_table("boards")["rows"]}["ATmega328P-PU"]
+megahertz, flash, ram = avr[2:5]
+network = data.checkpoint("watch_cnn")
+layers = models.describe(network.layers, network.input_shape)
+parameters, macs = sum(row.parameters for row in layers), sum(row.macs for row in layers)
+values = int(np.prod(network.input_shape))
+
+print(f"RAM holds {ram // 4} values in float32, {ram // 2} in float16, {ram} in int8")
+print(f"watch_cnn: one input of {values} values, {parameters:,} parameters, {macs:,} products\n")
+print(f"          input, bytes   parameters, bytes   seconds at {megahertz} MHz")
+for name, size, operations in (("float32", 4, product.operations), ("int8", 1, step.operations)):
+    seconds = macs * operations / (megahertz * 1e6)
+    print(f"{name:8} {values * size:13,} {parameters * size:19,} {seconds:16.2f} or more")
+print(f"there are {ram:13,} {flash:19,}")
+
+# %% [markdown]
+# One two-second window of float32 input alone overflows the RAM, and the parameters the flash.
+# float16 halves the bytes, but each value still has to be taken apart before it can be multiplied.
+# Integers need none of this. Notebook 06 turns floats into 8-bit integers, notebook 07 computes with them.
+#
+# ## Check yourself
+
+# %%
+checks.scoreboard()
+
+# %% [markdown]
+# ## Read next
+#
+# - Gholami et al., *A Survey of Quantization Methods for Efficient Neural Network Inference*
+#   (arXiv:2103.13630), the lecture's first paper for discussion: what comes after fewer bits of
+#   float.
+# - Micikevicius et al., *FP8 Formats for Deep Learning* (arXiv:2209.05433): why there are two
+#   8-bit floats, and what their scales are for.
+# - Goldberg, *What Every Computer Scientist Should Know About Floating-Point Arithmetic* (1991).
