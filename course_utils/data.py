@@ -72,7 +72,6 @@ class Result:
 # --- what notebooks ask for -----------------------------------------------------------------
 
 
-@cache
 def load(name: str, full: bool = False) -> Dataset:
     """Load "fashion_mnist" or "watch", split and scaled as the shipped networks were trained.
 
@@ -83,6 +82,11 @@ def load(name: str, full: bool = False) -> Dataset:
     no subject is in two splits.
     The arrays are read-only and shared by all who load them.
     """
+    return _load(name, full)  # two ways to write the same call must not make two copies
+
+
+@cache
+def _load(name: str, full: bool) -> Dataset:
     if name == "fashion_mnist":
         return _load_fashion_mnist(full)
     if name == "watch":
@@ -239,7 +243,7 @@ def _write(path: str, content: bytes, record: Mapping[str, Any]) -> None:
     files = manifest()["files"] if (DIRECTORY / "manifest.json").exists() else {}
     files = dict(sorted({**files, path: entry}.items()))
     write_atomically(DIRECTORY / "manifest.json", to_json({"files": files}).encode())
-    for cached in (load, checkpoint, result, lecture_table, boards, weight_statistics):
+    for cached in (_load, checkpoint, result, lecture_table, boards, weight_statistics):
         cached.cache_clear()
 
 
