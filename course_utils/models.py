@@ -250,11 +250,11 @@ def build(network: str | Layers, input_shape: Sequence[int] | None = None):
     model = keras.Sequential(name=network if isinstance(network, str) else None)
     model.add(keras.layers.InputLayer(input_shape=input_shape))
     for layer in layers:
-        model.add(_keras_layer(keras.layers, layer))
+        model.add(keras_layer(keras.layers, layer))
     return model
 
 
-def _keras_layer(kl, layer):
+def keras_layer(kl, layer):
     op, name = layer["op"], layer["name"]
     if op in ("conv2d", "depthwise_conv2d", "max_pool2d", "average_pool2d"):
         window = {"strides": strides_of(layer), "padding": layer.get("padding", "valid")}
