@@ -1,0 +1,100 @@
+"""Run a model in the TFLM interpreter, the one that runs on microcontrollers.
+
+TFLM checks with assertions: a model that it does not expect ends the whole process. It is
+therefore given a process of its own, and its death becomes an exception here.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib.util
+import multiprocessing
+import os
+
+import numpy as np
+
+from course_utils import tflite_file
+
+ARENA = 4 << 20  # bytes for the interpreter's tensors; no board has more, and this PC has plenty
+TIMEOUT = 600  # seconds
+
+
+class Refused(RuntimeError):
+    """TFLM does not run this model: it said no, or its process died."""
+
+
+def missing() -> str:
+    """Why TFLM cannot run here, in one sentence; "" where it can."""
+    if importlib.util.find_spec("tflite_micro"):
+        return ""
+    return (
+        "The TFLM interpreter is not installed: tflite-micro has wheels for Linux on x86-64 only "
+        "(there, `python lab.py` installs it)."
+    )
+
+
+def run(tflite: bytes, x: np.ndarray) -> np.ndarray:
+    """Return the outputs of the TFLM interpreter, which is given the inputs one by one.
+
+    tflite: a `.tflite` file with one input and one output and a batch of one.
+    x:      inputs, batch first, in the dtype of the model's input (see `quantization.quantize`).
+    Returns an array of the outputs, batch first, in the dtype of the model's output.
+    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file and for
+    no input, and Refused (a RuntimeError) for a model that TFLM does not run, even if its process
+    died.
+    """
+    if reason := missing():
+        raise ImportError(reason)
+    x = np.asarray(x)
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"x needs at least one input, batch first; it has the shape {x.shape}.")
+    tflite_file.read(tflite)  # a damaged file is named before C++ sees it
+    # A process that has run a model before is kept: to start one takes a second.
+    try:
+        return _process().submit(_run, bytes(tflite), x).result(timeout=TIMEOUT)
+    except concurrent.futures.process.BrokenProcessPool:
+        close()
+        raise Refused("The TFLM process died on this model.") from None
+    except concurrent.futures.TimeoutError:
+        close()
+        raise Refused(f"TFLM was not done after {TIMEOUT} s; its process was stopped.") from None
+    except KeyboardInterrupt:
+        close()
+        raise
+    except Exception as error:
+        raise Refused(f"TFLM does not run this model: {error}") from None
+
+
+_kept: list[concurrent.futures.ProcessPoolExecutor] = []
+
+
+def _process():
+    if not _kept:
+        context = multiprocessing.get_context("spawn")  # fork would copy a kernel's threads' locks
+        _kept.append(concurrent.futures.ProcessPoolExecutor(1, mp_context=context))
+    return _kept[0]
+
+
+def close() -> None:
+    """End the TFLM process, whatever it is doing; the next `run` starts another."""
+    while _kept:
+        pool = _kept.pop()
+        for process in (pool._processes or {}).values():
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _run(tflite, x):
+    """In the other process."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)  # TFLM reports to stderr, which a notebook would show
+    os.close(silent)
+    interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
+    outputs = []
+    for one in x:
+        interpreter.set_input(one[None], 0)
+        interpreter.invoke()
+        outputs.append(np.array(interpreter.get_output(0))[0])
+    return np.stack(outputs)
