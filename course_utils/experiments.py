@@ -630,8 +630,15 @@ def integer_equality():
             },
             "operators": compare_operators(tflite, x[:TRACED]),
         }
-    versions = {p: env.installed_version(p) for p in ("ai-edge-litert", "tflite-micro")}
-    return {"kernels": versions, "operator_inputs": TRACED, "networks": networks}, {}, NETWORKS
+    files = data.manifest()["files"]
+    paths = [f"models/{name}_int8.tflite" for name in NETWORKS]
+    record = {
+        "kernels": {p: env.installed_version(p) for p in ("ai-edge-litert", "tflite-micro")},
+        "models": {path: files[path]["sha256"] for path in paths},
+        "operator_inputs": TRACED,
+        "networks": networks,
+    }
+    return record, {}, NETWORKS
 
 
 def _in_parts(run_part, x, what, size=500):
