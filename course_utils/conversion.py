@@ -15,10 +15,15 @@ Every file is made for a batch of one, with all shapes fixed: what a microcontro
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import logging
+import re
+import warnings
 
 import numpy as np
 
-from course_utils import env
+from course_utils import env, quantization_aware, tflite_file
 
 MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
 CALIBRATED = ("int8", "int16x8")
@@ -35,18 +40,22 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
                  typical samples will do. A model trained with quantization in the loop brings
                  its ranges along and needs none.
     per_channel: False gives every weight tensor a single scale, to see what that costs.
-    Raises TypeError for a model that is not tf_keras, ValueError for an unknown mode and for
-    calibration data that is missing, not wanted, empty, of another shape, NaN or infinite.
+    Raises TypeError for a model that is not tf_keras; ValueError for an unknown mode, for
+    calibration data that is missing, not wanted, empty, of another shape, NaN or infinite, for
+    NaN in the weights, shapes that are not fixed, loops, and operators that the mode has no
+    kernel for. Warns (UserWarning) where the calibration data does not look as inputs usually do.
     """
     if mode not in MODES:
         raise ValueError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
     tf = env.tensorflow()
     shape = _input_shape(keras_model)
+    _check_weights(keras_model)
     samples = _samples(keras_model, mode, calibration, shape)
 
-    with env.captured_stderr():  # the converter logs from C++, past Python's logging
+    with _silence():
         function = tf.function(lambda x: keras_model(x, training=False))
         concrete = function.get_concrete_function(tf.TensorSpec((1, *shape), tf.float32, "input"))
+        _check_no_loops(concrete.graph)
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
         if mode != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -67,7 +76,13 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
         # The converter's own default keeps one scale per dense layer.
         converter._experimental_disable_per_channel = not per_channel
         converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
-        return bytes(converter.convert())
+        try:
+            tflite = bytes(converter.convert())
+        except Exception as error:  # the converter raises many types, all with pages of MLIR
+            raise ValueError(_readable(str(error), mode)) from None
+    if mode in CALIBRATED:
+        _check_integer(tflite, mode)
+    return tflite
 
 
 def _input_shape(model):
@@ -79,12 +94,83 @@ def _input_shape(model):
                 "with `tf_keras = env.keras()` instead of `keras` or `tf.keras`."
             )
         raise TypeError(f"Expected a tf_keras model, not {type(model).__name__}.")
-    if not model.built or isinstance(model.input_shape, (list, dict)):
-        raise ValueError("The model must be built and have exactly one input.")
-    shape = tuple(model.input_shape[1:])
+    shape = getattr(model, "input_shape", None) if model.built else None
+    if not isinstance(shape, tuple):
+        raise ValueError(
+            "The model must be built and have exactly one input: begin it with an InputLayer."
+        )
+    shape = tuple(shape[1:])
     if None in shape:
-        raise ValueError(f"The input shape {shape} is not fixed: give every dimension a size.")
+        raise ValueError(
+            f"The input shape {shape} is not fixed, and a microcontroller plans its memory ahead: "
+            "give every dimension a size, e.g. InputLayer(input_shape=(28, 28, 1))."
+        )
     return shape
+
+
+def _check_weights(model):
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise ValueError(
+                f"{weight.name} holds NaN or infinity: the training diverged. Train again, with a "
+                "smaller learning rate."
+            )
+
+
+def _check_no_loops(graph):
+    """The converter can crash on a recurrent layer's loop, and takes Python along."""
+    for op in graph.get_operations():
+        if op.type in ("While", "StatelessWhile", "If", "StatelessIf"):
+            raise ValueError(
+                f"The model holds a loop or a branch ({op.name}), which an integer model can't: "
+                "give a recurrent layer unroll=True, or use convolutions."
+            )
+
+
+def _readable(message, mode):
+    """One sentence out of the converter's message: which operator, and what to do."""
+    found = re.search(r"'tf\.(\w+)' op is neither", message)
+    if found:
+        return (
+            f"LiteRT has no operator for TensorFlow's {found[1]}: replace the layer that computes "
+            "it by others."
+        )
+    found = re.search(r"not yet supported for op: '(\w+)'", message)
+    if found:
+        return (
+            f"There is no {mode} kernel for {found[1]}: replace the layer (ReLU instead of ELU, "
+            "say), or choose a mode with float activations."
+        )
+    return f"The converter refuses this model: {message.strip().splitlines()[0][:200]}"
+
+
+def _check_integer(tflite, mode):
+    """Where an operator has no integer kernel, the converter puts floats around it and is silent."""
+    graph = tflite_file.read(tflite)
+    for op in graph.operators:
+        for index in op.outputs:
+            if graph.tensors[index].type == "float32":
+                following = [o.name for o in graph.operators if index in o.inputs]
+                culprit = following[0] if op.name == "DEQUANTIZE" and following else op.name
+                raise ValueError(
+                    f"There is no {mode} kernel for {culprit}: the file would hold float operators "
+                    "that integer hardware can't run. Replace the layer (ReLU instead of ELU, "
+                    "say), or choose a mode with float activations."
+                )
+
+
+@contextlib.contextmanager
+def _silence():
+    """Nothing of what the converter says: it logs from C++, through absl, and as warnings."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with env.captured_stderr(), contextlib.redirect_stdout(io.StringIO()):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+    finally:
+        logging.disable(before)
 
 
 def _samples(model, mode, calibration, shape):
@@ -93,13 +179,16 @@ def _samples(model, mode, calibration, shape):
             raise ValueError(f"Mode {mode!r} measures no activations: leave calibration out.")
         return None
     if calibration is None:
-        if any("QuantizeWrapper" in type(layer).__name__ for layer in model.layers):
+        if quantization_aware.is_quantization_aware(model):
             return None
         raise ValueError(
             f"Mode {mode!r} needs calibration data to measure the activations' ranges: pass a few "
             "hundred training inputs, e.g. calibration=x_train[:200]."
         )
-    samples = np.asarray(calibration, dtype=np.float32)
+    given = np.asarray(calibration)
+    if given.dtype.kind not in "fiub":
+        raise ValueError(f"Calibration data must be real numbers, not {given.dtype}.")
+    samples = given.astype(np.float32)
     if samples.ndim != len(shape) + 1 or samples.shape[1:] != shape:
         raise ValueError(
             f"Calibration data has the shape {samples.shape}; the model takes (n, "
@@ -109,6 +198,14 @@ def _samples(model, mode, calibration, shape):
         raise ValueError("The calibration data is empty: pass at least one input.")
     if not np.isfinite(samples).all():
         raise ValueError("The calibration data holds NaN or infinity: clean it first.")
+    largest = float(np.abs(samples).max())
+    if given.dtype.kind in "iu" or not 0.1 <= largest <= 50:
+        warnings.warn(
+            f"The calibration data is {given.dtype} and reaches {largest:.3g}. Is it scaled as the "
+            "training data was (images divided by 255, say)? If not, all activations get wrong "
+            "ranges, and the model answers badly without any error.",
+            stacklevel=3,
+        )
     return samples
 
 

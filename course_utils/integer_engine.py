@@ -22,6 +22,8 @@ from its weights when the model is loaded.
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -248,10 +250,15 @@ class IntegerModel:
         """
         x = self._check_input(x)
         out = np.empty((len(x), *self.output.shape[1:]), self.output.type)
-        for start in range(0, len(x), self._batch):
-            for step in self._run(x[start : start + self._batch]):
-                last = step
-            out[start : start + self._batch] = last[self.output.index]
+
+        def work(start):
+            part = slice(start, start + self._batch)
+            for values in self._run(x[part]):
+                last = values
+            out[part] = last[self.output.index]
+
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(work, range(0, len(x), self._batch)))  # a list, so that errors show
         return out
 
     def trace(self, x):
@@ -420,6 +427,26 @@ def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
     return run
 
 
+def _multiply(rows, weights):
+    """Return rows @ weights, in blocks so small that OpenBLAS keeps to the calling thread.
+
+    Its threads wait for each other by spinning: on a busy machine, such as a shared JupyterHub,
+    that takes tens of times as long as the work itself. `run` has threads of its own.
+    """
+    block = 2**18 // max(1, weights.size)
+    whole = len(rows) // max(1, block) * block
+    if block < 32 or not whole:  # too few rows to be worth it
+        return rows @ weights
+    out = np.empty((len(rows), weights.shape[1]), rows.dtype)
+    np.matmul(
+        rows[:whole].reshape(-1, block, rows.shape[1]),
+        weights,
+        out=out[:whole].reshape(-1, block, out.shape[1]),
+    )
+    np.matmul(rows[whole:], weights, out=out[whole:])
+    return out
+
+
 def _real_multipliers(x, weights, y, units):
     """S1 S2 / S3 for each output channel, in float64 as the kernels compute it."""
     scales = np.broadcast_to(weights.scale, units).astype(np.float64)
@@ -443,9 +470,9 @@ def _conv_2d(checked):
     def sums_of(weights, dtype):
         def sums(q):
             if is_pointwise:
-                return q.reshape(-1, channels).astype(dtype) @ weights
+                return _multiply(q.reshape(-1, channels).astype(dtype), weights)
             patches = window.patches(window.pad(q, zero_point, dtype))
-            return patches.reshape(-1, kh * kw * channels) @ weights
+            return _multiply(patches.reshape(-1, kh * kw * channels), weights)
 
         return sums
 
@@ -509,7 +536,7 @@ def _fully_connected(checked):
         real = np.full(units, float(x.scale[0] * filters.scale[0]) / float(y.scale[0]))
 
     def sums_of(weights, dtype):
-        return lambda q: q.reshape(-1, depth).astype(dtype) @ weights
+        return lambda q: _multiply(q.reshape(-1, depth).astype(dtype), weights)
 
     run = _convolve(checked, weights, checked.bias(units), x, y, real, sums_of)
     return _Prepared(run, (x.index,), max(x.size, y.size))

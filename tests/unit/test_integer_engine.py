@@ -5,6 +5,8 @@ import importlib.util
 import itertools
 import math
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -511,3 +513,15 @@ def test_packing_again_changes_nothing():
     x = np.zeros((1, 1, 100, 6), np.int8)
     again = IntegerModel(pack(unpack(tflite)))
     np.testing.assert_array_equal(again.run(x), IntegerModel(tflite).run(x))
+
+
+def test_the_numbers_floor_imports_numpy_and_nothing_heavier():
+    code = (
+        "import sys; from course_utils import floats, integer_engine, quantization; "
+        "print(sorted({'tensorflow', 'matplotlib', 'ipywidgets', 'ai_edge_litert', 'tflite_micro'}"
+        " & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=env.ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
