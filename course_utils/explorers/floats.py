@@ -31,9 +31,10 @@ PRESETS = {
 _CSS = """
 .lab-bits button {padding: 0; margin: 0 0 0 -1px; border: 1px solid #777; min-width: 0;
   font: 600 14px/1 monospace; color: #222; background: white}
-.lab-bits button.mod-active {color: white; background: #333; box-shadow: none}
+.lab-bits button.mod-active {color: white; background: #333; box-shadow: none !important}
 .lab-bits button:focus-visible {position: relative; z-index: 1}
-.lab-bits .lab-field {padding: 0 0 9px; overflow: visible; background-repeat: no-repeat;
+.lab-bits .lab-field {padding: 0 0 10px 1px; margin: 0 0 8px; overflow: visible;
+  background-repeat: no-repeat;
   background-position: bottom; background-size: 100% 7px}
 .lab-field-sign {background-image: linear-gradient(#CB202D, #CB202D)}
 .lab-field-exponent {background-image:
@@ -111,7 +112,7 @@ class BitField(ipywidgets.VBox):
         buttons = [bit for bit, of in zip(self.bits, FIELD_OF, strict=True) if of == field]
         count = len(buttons)
         words = field if count == 1 else f"{field}, {count} bits"
-        row = ipywidgets.HBox(buttons, layout={"padding": "0 0 0 1px"})
+        row = ipywidgets.HBox(buttons)
         row.add_class("lab-field")
         row.add_class(f"lab-field-{field}")
         return ipywidgets.VBox([ipywidgets.HTML(words, layout={"margin": "0"}), row])
@@ -153,7 +154,8 @@ class BitField(ipywidgets.VBox):
         try:
             for bit, digit in zip(self.bits, f"{self.value:032b}", strict=True):
                 bit.value, bit.description = digit == "1", digit
-            self.text.value = str(np.float32(floats.from_bits(self.value).value))
+            shown = str(np.float32(floats.from_bits(self.value).value))
+            self.text.value = shown.removesuffix(".0")
             self.note.value = ""
         finally:
             self._busy = False

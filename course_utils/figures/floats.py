@@ -125,13 +125,13 @@ def percent(share: float) -> str:
 
 # Where things stand in the picture of a number; the unit is the width of a bit.
 _BITS, _VALUE, _ERROR, _GAP, _END = 7.2, 40.6, 54, 62.5, 69
-_TOP, _HEADER, _ROW = -4.6, -1.5, 2.15
+_TOP, _HEADER, _ROW = -4.2, -1.5, 2.15
 
 
 def draw_number(state: Number, figure=None):
     """Draw one number's bits in each format, its formula, its gap and errors. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.4, height=3.8)
+        figure = style.figure(width=9.4, height=3.7)
         with style.rc():
             _number_axes(figure, figure.add_subplot())
     moving = figure.moving

@@ -14,6 +14,19 @@ from course_utils.figures.floats import NAMES, Gaps, InFormat, Number, Reduced, 
 
 MOST_LINES = 400  # more numbers than that are not drawn one by one
 
+# Why the predictions come out as they do: here, and not in the notebook's cells above the question.
+BECAUSE = {
+    "05.tenth": "None of the three numbers is stored exactly in either format. In float32 the "
+    "errors happen to round to the same number, in float64 they don't. More bits make errors "
+    "smaller; they don't make == safe.",
+    "05.between": "8,388,608 steps lead from 1 to 2, 16,384 from 1000 to 1001: 1000 has the "
+    "exponent 9, so that its gaps are 2^9 times as wide.",
+    "05.share": "Half of the exponents are negative, and each exponent has as many numbers as any "
+    "other. Weights lie there, and leave the other half unused.",
+    "05.bfloat16": "Each weight moves by at most 0.4 % of itself, some up, some down, so that in a "
+    "sum of many products the errors partly cancel.",
+}
+
 
 def number(bits: int) -> Number:
     """The float32 of these 32 bits, and the same number rounded to the smaller formats."""
@@ -29,6 +42,15 @@ def number(bits: int) -> Number:
             abs(rounded.value - exact.value) / abs(exact.value) if comparable else math.nan,
         )
     return Number(held)
+
+
+def where_the_sum_is_exact() -> str:
+    """In which format 0.1 + 0.2 == 0.3."""
+    in_float32 = np.float32(0.1) + np.float32(0.2) == np.float32(0.3)
+    in_float64 = np.float64(0.1) + np.float64(0.2) == np.float64(0.3)
+    if in_float32 == in_float64:
+        return "in both" if in_float32 else "in neither"
+    return "in float32 only" if in_float32 else "in float64 only"
 
 
 def gaps(network: str) -> Gaps:

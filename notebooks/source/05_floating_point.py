@@ -24,21 +24,12 @@ from course_utils import checks, data, floats, models, soft_float
 from course_utils.explorers import floats as explorers
 from course_utils.scenes import floats as scenes
 
-
-def where_the_sum_is_exact():
-    in_float32 = np.float32(0.1) + np.float32(0.2) == np.float32(0.3)
-    in_float64 = np.float64(0.1) + np.float64(0.2) == np.float64(0.3)
-    return ["nowhere", "in float64 only", "in float32 only", "in both"][2 * in_float32 + in_float64]
-
-
 checks.predict(
     "05.tenth",
     "0.1 + 0.2 == 0.3: in which format does a computer say True?",
-    ["in both", "in float64 only", "in float32 only", "nowhere"],
-    reveal=where_the_sum_is_exact,
-    because="None of the three numbers is stored exactly in either format. In float32 the errors "
-    "happen to round to the same number, in float64 they don't. More bits make errors smaller; "
-    "they don't make == safe.",
+    ["in both", "in float64 only", "in float32 only", "in neither"],
+    reveal=scenes.where_the_sum_is_exact,
+    because=scenes.BECAUSE["05.tenth"],
 )
 
 # %% [markdown]
@@ -100,11 +91,6 @@ checks.check("05.value", float16_value)
 # ### Predict
 
 # %%
-between = {
-    "1 and 2": floats.count_between(1, 2, "float32") - 1,
-    "1000 and 1001": floats.count_between(1000, 1001, "float32") - 1,
-}
-
 checks.predict(
     "05.between",
     "How many float32 numbers lie between 1 and 2, for each one between 1000 and 1001?",
@@ -115,26 +101,21 @@ checks.predict(
         "about a million": (5000, 1e9),
     },
     unit="for each",
-    reveal=lambda: between["1 and 2"] / between["1000 and 1001"],
-    because=f"{between['1 and 2']:,} steps from 1 to 2, {between['1000 and 1001']:,} from 1000 to "
-    "1001: 1000 has an exponent of 9, so that its gaps are 2^9 times as wide.",
+    reveal=lambda: (floats.count_between(1, 2) - 1) / (floats.count_between(1000, 1001) - 1),
+    because=scenes.BECAUSE["05.between"],
 )
 
 # %%
+largest_float32 = floats.FORMATS["float32"].largest
+finite = floats.count_between(-largest_float32, largest_float32)
+
 checks.predict(
     "05.share",
-    "What share of all finite float32 numbers lies between -1 and 1?",
+    f"What share of all {finite:,} finite float32 numbers lies between -1 and 1?",
     between=(0, 100),
     unit="%",
-    reveal=lambda: (
-        100
-        * floats.count_between(-1, 1, "float32")
-        / floats.count_between(
-            -floats.FORMATS["float32"].largest, floats.FORMATS["float32"].largest
-        )
-    ),
-    because="Half of the exponents are negative, and each exponent has the same count of numbers. "
-    "Weights, which lie there, leave the other half unused.",
+    reveal=lambda: 100 * floats.count_between(-1, 1) / finite,
+    because=scenes.BECAUSE["05.share"],
 )
 
 # %% [markdown]
@@ -173,8 +154,8 @@ print(f"{counter:,.0f} + 1 = {counter + np.float32(1):,.0f}")
 # %% [markdown]
 # ## Fewer bits
 #
-# The lecture's "reduced float" is float16. Four formats, with the numbers that their fields
-# imply; the first two are the lecture's own table.
+# The lecture's "reduced float" is float16. Five formats, with what their fields imply; the fields
+# of the first two are on the lecture's slide.
 
 # %%
 lecture = {row[0]: tuple(row[1:]) for row in data.lecture_table("float_formats")["rows"]}
@@ -256,8 +237,7 @@ checks.predict(
     },
     unit="points",
     reveal=lambda: scenes.loss("fashion_cnn", "bfloat16"),
-    because="Each weight moves by at most 0.4 % of itself, some up, some down, so that in a sum of "
-    "many products the errors partly cancel.",
+    because=scenes.BECAUSE["05.bfloat16"],
 )
 
 # %% [markdown]
@@ -290,8 +270,9 @@ for name in networks:
 # %% [markdown]
 # ### Not faster by itself
 #
-# "Potential future speed-ups", says the lecture, "as hardware enables optimized operations". NumPy
-# on this processor converts each float16 to float32, computes, and converts back:
+# "Potential future speed-ups", says the lecture, "as hardware enables optimized operations", and
+# in its table "Same or faster than float32", given "Float16 support or fallback to float32".
+# Without either it is slower: NumPy converts number by number.
 
 # %% tags=["nbval-ignore-output"]
 kernel = data.checkpoint("fashion_cnn").weights["dense1/kernel"]

@@ -33,7 +33,7 @@ def test_a_click_flips_one_bit(explorer):
     field = explorer.controls["bits"]
     field.bits[0].value = True
     assert explorer.result.float32.value == -1
-    assert field.text.value == "-1.0"
+    assert field.text.value == "-1"
     field.bits[31].value = True  # the last of the fraction
     assert explorer.result.float32.value == -(1 + 2**-23)
     assert [b.description for b in field.bits] == list(f"{bits(-(1 + 2**-23)):032b}")
@@ -222,6 +222,16 @@ def test_a_loss_is_what_one_counts_now():
     after = float_engine.predict(layers, rounded, dataset.x_test) == dataset.y_test
     lost = 100 * (before.sum() - after.sum()) / len(before)
     assert scenes.loss("watch_cnn", "float8_e5m2").value == pytest.approx(lost, abs=0.15)
+
+
+def test_the_reasons_given_after_a_prediction_hold():
+    assert scenes.where_the_sum_is_exact() == "in float32 only"
+    steps = [floats.count_between(n, n + 1) - 1 for n in (1, 1000)]
+    assert all(f"{count:,}" in scenes.BECAUSE["05.between"] for count in steps)
+    assert floats.count_between(0.25, 0.5) == floats.count_between(1, 2)
+    kernel = data.checkpoint("fashion_cnn").weights["dense1/kernel"]
+    moved = np.abs(floats.round_to(kernel, "bfloat16") / kernel - 1)
+    assert moved.max() < 0.004
 
 
 def test_no_answer_is_told_before_it_is_asked():
