@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import logging
 import re
 import warnings
@@ -119,11 +120,13 @@ def _check_weights(model):
 
 def _check_no_loops(graph):
     """The converter can crash on a recurrent layer's loop, and takes Python along."""
-    for op in graph.get_operations():
-        if op.type in ("While", "StatelessWhile", "If", "StatelessIf"):
+    definition = graph.as_graph_def()
+    functions = [function.node_def for function in definition.library.function]
+    for node in itertools.chain(definition.node, *functions):
+        if node.op in ("While", "StatelessWhile", "If", "StatelessIf"):
             raise ValueError(
-                f"The model holds a loop or a branch ({op.name}), which an integer model can't: "
-                "give a recurrent layer unroll=True, or use convolutions."
+                f"The model holds a loop or a branch ({node.name}), which the suite's models can't "
+                "have: give a recurrent layer unroll=True, or use convolutions."
             )
 
 
@@ -145,7 +148,7 @@ def _readable(message, mode):
 
 
 def _check_integer(tflite, mode):
-    """Where an operator has no integer kernel, the converter puts floats around it and is silent."""
+    """Refuse floats between integers: the converter puts them there without saying so."""
     graph = tflite_file.read(tflite)
     for op in graph.operators:
         for index in op.outputs:
@@ -162,15 +165,18 @@ def _check_integer(tflite, mode):
 @contextlib.contextmanager
 def _silence():
     """Nothing of what the converter says: it logs from C++, through absl, and as warnings."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with env.captured_stderr(), contextlib.redirect_stdout(io.StringIO()):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-    finally:
-        logging.disable(before)
+    with (
+        env.captured_stderr(),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        before = logging.root.manager.disable
+        logging.disable(logging.ERROR)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _samples(model, mode, calibration, shape):

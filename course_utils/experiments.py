@@ -12,10 +12,13 @@ Two splits are always counted: choose on "validation", report on "test".
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -33,6 +36,7 @@ from course_utils import (
     models,
     pruning,
     quantization,
+    quantization_aware,
     simulated_quantization,
     tflite_file,
     training,
@@ -761,6 +765,147 @@ def _packed(model):
 
 
 EXPERIMENTS["integer_equality"] = integer_equality
+
+
+# --- techniques and training for quantization (notebooks 08 and 09) -------------------------
+
+QAT_NETWORK = "fashion_dscnn"
+QAT_BITS = (8, 6, 5, 4, 3, 2)  # of the weights; activations have 8
+QAT_SEEDS = (1, 2, 3, 4, 5)
+QAT_IMAGES = 20_000
+CALIBRATION_INPUTS = 500
+
+
+def qat_bits():
+    """Weights in 8 to 2 bits, one scale a tensor: rounded after training, or trained for it.
+
+    The same budget for all: the shipped network is trained on over 20,000 images (of the 55,000
+    that it knows), once for each seed and bit width with fake quantization, and once for each
+    seed without (the control). The seed draws these images and the 500 of them that the
+    activations' ranges start from. Needs all training images: `data/prepare/fashion_mnist.py`.
+    """
+    return _ptq_against_qat("qat_bits", QAT_NETWORK, QAT_BITS, per_channel=False)
+
+
+def ptq_vs_qat_8bit():
+    """Weights in 8 bits with a scale for each channel, as in LiteRT: what is left to repair?"""
+    return _ptq_against_qat("ptq_vs_qat_8bit", QAT_NETWORK, (8,), per_channel=True)
+
+
+def _ptq_against_qat(experiment, name, bit_widths, per_channel):
+    """{method: {bits: one entry a seed}} of right answers; arrays hold them image by image.
+
+    Methods: "ptq" rounds the shipped weights, "control" trains on in float32 (bits "32"),
+    "control_ptq" rounds the control's weights, "qat" trains with rounding.
+    """
+    checkpoint, dataset = data.checkpoint(name), data.load(models.DATASETS[name], full=True)
+    layers, weights = simulated_quantization.fold_batch_norm(checkpoint.layers, checkpoint.weights)
+    x, y = (np.concatenate([get(dataset, split) for split in SPLITS]) for get in (_x, _y))
+    recipe = {**quantization_aware.RECIPE, "per_channel": per_channel,
+              "train_size": QAT_IMAGES, "calibration_inputs": CALIBRATION_INPUTS}  # fmt: skip
+    jobs = [(seed, None) for seed in QAT_SEEDS]
+    jobs += [(seed, bits) for bits in bit_widths for seed in QAT_SEEDS]
+    shipped = float_engine.predict(layers, weights, x) == y
+    right, seconds = {}, 0.0
+    for done, (seed, bits) in enumerate(jobs, start=1):
+        fingerprint = json.dumps([name, checkpoint.record["sha256"], recipe, seed, bits])
+
+        def train(seed=seed, bits=bits):
+            drawn = np.random.default_rng(seed).choice(
+                len(dataset.x_train), QAT_IMAGES, replace=False
+            )
+            images, labels = dataset.x_train[drawn], dataset.y_train[drawn]
+            calibration = images[:CALIBRATION_INPUTS]
+            ranges = quantization_aware.calibrated_ranges(layers, weights, calibration)
+            how = {"per_channel": per_channel}
+            if bits is None:
+                trained = quantization_aware.fine_tune(
+                    layers, weights, images, labels, weight_bits=None, seed=seed
+                )
+                answers = {"control 32": _predict(layers, trained.weights, x, weight_bits=None)}
+                own = quantization_aware.calibrated_ranges(layers, trained.weights, calibration)
+                for b in bit_widths:
+                    answers[f"ptq {b}"] = _predict(
+                        layers, weights, x, weight_bits=b, ranges=ranges, **how
+                    )
+                    answers[f"control_ptq {b}"] = _predict(
+                        layers, trained.weights, x, weight_bits=b, ranges=own, **how
+                    )
+            else:
+                trained = quantization_aware.fine_tune(
+                    layers, weights, images, labels, weight_bits=bits, ranges=ranges, seed=seed,
+                    **how,
+                )  # fmt: skip
+                answers = {f"qat {bits}": _predict(
+                    layers, trained.weights, x, weight_bits=bits, ranges=trained.ranges, **how
+                )}  # fmt: skip
+            return {key: answer == y for key, answer in answers.items()}
+
+        label = f"{'float32' if bits is None else f'{bits}-bit'} training, seed {seed}"
+        print(f"{experiment} {done}/{len(jobs)}: {label}", flush=True)
+        part = dict(_resumable(experiment, f"{bits}_{seed}", fingerprint, train))
+        seconds += float(part.pop("seconds"))
+        for key, answers in part.items():
+            right[f"{key} {seed}"] = answers
+    n_validation = len(dataset.y_validation)
+    cut = {"validation": slice(None, n_validation), "test": slice(n_validation, None)}
+    record = {"float32": {split: int(shipped[cut[split]].sum()) for split in SPLITS}}
+    record["n"] = {split: len(shipped[cut[split]]) for split in SPLITS}
+    for key in sorted(right):  # seeds in order
+        method, bits, _ = key.split()
+        rows = record.setdefault(method, {}).setdefault(bits, {k: {s: [] for s in SPLITS}
+                                                               for k in _COUNTS})  # fmt: skip
+        for split in SPLITS:
+            now, before = right[key][cut[split]], shipped[cut[split]]
+            values = now.sum(), (before & ~now).sum(), (now & ~before).sum()
+            for name_, value in zip(_COUNTS, values, strict=True):
+                rows[name_][split].append(int(value))
+    arrays = {key.replace(" ", "_"): np.packbits(value[cut["test"]])
+              for key, value in right.items()}  # fmt: skip
+    arrays["float32"] = np.packbits(shipped[cut["test"]])
+    results = {
+        "seed": list(QAT_SEEDS), "network": name, "bits": list(bit_widths), "recipe": recipe,
+        "seconds": round(seconds, 1),  # of all sessions that it took
+        "arrays": "right answers on the test set, np.packbits, one array a method, bits and seed",
+        **record,
+    }  # fmt: skip
+    return results, arrays, (name,)
+
+
+def _predict(layers, weights, x, **how):
+    return quantization_aware.predict(layers, weights, x, **how)
+
+
+PARTIAL = "results/partial"  # below data/; not part of the repository
+
+
+def _resumable(experiment, key, fingerprint, compute):
+    """compute()'s dictionary of arrays, or what an interrupted run of the same left of it.
+
+    fingerprint: text of all that the arrays depend on; a file with another one is computed anew.
+    """
+    path = data.DIRECTORY / PARTIAL / experiment / f"{key}.npz"
+    fingerprint += f" tensorflow {env.installed_version('tensorflow')}, numpy {np.__version__}"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+        if str(found.pop("fingerprint")) == fingerprint:
+            return found
+        print(f"  {path.name} is from another recipe or version: computed anew", flush=True)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        print(f"  {path.name} is damaged: computed anew", flush=True)
+    started = time.perf_counter()
+    arrays = compute()
+    arrays["seconds"] = np.array(time.perf_counter() - started)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, fingerprint=np.array(fingerprint), **arrays)
+    data.write_atomically(path, buffer.getvalue())
+    return arrays
+
+
+EXPERIMENTS |= {function.__name__: function for function in (qat_bits, ptq_vs_qat_8bit)}
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ bare "0.91" says too little, and "0.91 beats 0.90" may say nothing at all.
 """
 
 import math
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 
 def wilson(correct, n, confidence=0.95):
@@ -110,3 +110,32 @@ def paired_difference(newly_wrong, newly_right, n, confidence=0.95):
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     half = z * math.sqrt(b + c - (b - c) ** 2 / total) / total
     return max(-1.0, (b - c) / total - half), min(1.0, (b - c) / total + half)
+
+
+# 97.5 % quantiles of Student's t distribution for 1 to 9 degrees of freedom.
+_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+def seeds_interval(values):
+    """95 % interval (low, high) for the mean of what several seeds gave, 2 to 10 of them.
+
+    With mean m and standard deviation s (divisor k - 1) of k values, and t the quantile of
+    Student's distribution with k - 1 degrees of freedom (2.776 for five seeds),
+
+        m -+ t * s / sqrt(k)
+
+    It says how much the luck of training matters; that the test images are a sample, too, it
+    leaves out (`wilson`, `paired_difference`).
+
+    Source: Student, "The probable error of a mean", Biometrika 6 (1908), 1-25.
+    Raises ValueError for fewer than 2 or more than 10 values.
+
+    >>> low, high = seeds_interval([0.90, 0.91, 0.89, 0.90, 0.90])
+    >>> f"{low:.4f} to {high:.4f}"
+    '0.8912 to 0.9088'
+    """
+    values = [float(value) for value in values]
+    if not 2 <= len(values) <= 10:
+        raise ValueError(f"An interval over seeds takes 2 to 10 values, not {len(values)}.")
+    half = _T_975[len(values) - 2] * stdev(values) / math.sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half

@@ -29,7 +29,8 @@ from course_utils import env, models, simulated_quantization
 from course_utils.quantization import code_range, min_max_range
 
 MOMENTUM = 0.99  # how much of an activation's range each training batch leaves as it was
-RECIPE = {"batch_size": 128, "learning_rate": 1e-3}  # Adam, cosine decay to 0
+# Adam, cosine decay to 0. Of 1e-3 and 3e-3 the better one for 4-bit weights on the validation set.
+RECIPE = {"epochs": 1, "batch_size": 128, "learning_rate": 3e-3}
 
 
 class Trained(NamedTuple):
@@ -81,7 +82,7 @@ def build(layers, weights, input_shape, *, weight_bits=8, per_channel=True, rang
 
 
 def fine_tune(layers, weights, x, y, *, weight_bits=8, per_channel=True, ranges=None,
-              activation_bits=8, epochs=1, seed=1, batch_size=RECIPE["batch_size"],
+              activation_bits=8, epochs=RECIPE["epochs"], seed=1, batch_size=RECIPE["batch_size"],
               learning_rate=RECIPE["learning_rate"],
               progress: Callable[[int, int], None] | None = None) -> Trained:  # fmt: skip
     """Train a folded network on, with rounding or (weight_bits and ranges None) without.
