@@ -676,48 +676,53 @@ def compare_operators(tflite, x):
         found = {kernels: evaluation.run(alone, q, kernels) for kernels in evaluation.KERNELS}
         row = {"operator": op.name, "values": step.array.size}
         row |= {kernels: _difference(step.array, output) for kernels, output in found.items()}
-        if op.name in evaluation.WITH_KERNEL:
+        if op.name in (*evaluation.WITH_KERNEL, "MEAN"):
             one_rounding, float32 = rescaled_otherwise(engine.graph, op, q)
             y = tensors[op.outputs[0]]
-            limits = integer_engine.activation_range(op.options["activation"], y.qparams)
-            for name, steps_, kernels in (
+            activation = op.options.get("activation", "NONE")
+            limits = integer_engine.activation_range(activation, y.qparams)
+            for name, scaled, kernels in (
                 ("one rounding", one_rounding, "reference"),
                 ("float32", float32, "xnnpack"),
             ):
-                codes = np.clip(steps_ + y.qparams.zero_point, *limits)
+                codes = np.clip(scaled + y.qparams.zero_point, *limits)
                 row[name] = {kernels: int((codes != found[kernels]).sum())}
         rows.append(row)
     return rows
 
 
 def accumulators(graph, op, q):
-    """The int32 sums of a layer with weights, bias included: int64, the output's shape.
+    """The int32 sums of a layer, bias included: int64, the output's shape.
 
     The sums are made of float64 products, exactly: all of them are whole numbers below 2^53.
     """
-    x, filters, bias = (graph.tensors[i] for i in op.inputs)
+    x = graph.tensors[op.inputs[0]]
     real = q.astype(np.float64) - x.qparams.zero_point
-    w, b = filters.data.astype(np.float64), bias.data.astype(np.float64)
+    if op.name == "MEAN":  # over an image's height and width
+        return real.sum(axis=(1, 2)).astype(np.int64)
+    filters, bias = (graph.tensors[i].data.astype(np.float64) for i in op.inputs[1:])
     if op.name == "FULLY_CONNECTED":
-        return (real.reshape(len(q), -1) @ w.T + b).astype(np.int64)
-    strides = op.options["stride_h"], op.options["stride_w"]
-    convolve, order = {
-        "CONV_2D": (float_engine.conv2d, (1, 2, 3, 0)),
-        "DEPTHWISE_CONV_2D": (float_engine.depthwise_conv2d, (1, 2, 3, 0)),
+        return (real.reshape(len(q), -1) @ filters.T + bias).astype(np.int64)
+    convolve = {
+        "CONV_2D": float_engine.conv2d,
+        "DEPTHWISE_CONV_2D": float_engine.depthwise_conv2d,
     }[op.name]
-    sums = convolve(real, w.transpose(order), b, strides, op.options["padding"].lower())
-    return sums.astype(np.int64)
+    strides = op.options["stride_h"], op.options["stride_w"]
+    kernel = filters.transpose(1, 2, 3, 0)  # (out, h, w, in) or (1, h, w, channels)
+    return convolve(real, kernel, bias, strides, op.options["padding"].lower()).astype(np.int64)
 
 
 def rescaled_otherwise(graph, op, q):
     """M * accumulator rounded once, in integers, and as a float32 product: two int64 arrays."""
-    x, filters, _ = (graph.tensors[i] for i in op.inputs)
-    y, total = graph.tensors[op.outputs[0]], accumulators(graph, op, q)
-    real = float(x.scale[0]) * filters.scale.astype(np.float64) / float(y.scale[0])
+    x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    if op.name == "MEAN":
+        factor = x.scale / np.float32(q.shape[1] * q.shape[2])
+    else:
+        factor = x.scale * graph.tensors[op.inputs[1]].scale
+    total, real = accumulators(graph, op, q), factor.astype(np.float64) / float(y.scale[0])
     multiplier, shift = np.array([integer_engine.quantize_multiplier(r) for r in real]).T
     once = (total * multiplier + (1 << (30 - shift))) >> (31 - shift)
-    factor = x.scale[0] * filters.scale / y.scale[0]  # float32
-    return once, np.rint(total.astype(np.float32) * factor).astype(np.int64)
+    return once, np.rint(total.astype(np.float32) * (factor / y.scale)).astype(np.int64)
 
 
 def single_operator(tflite, index):
