@@ -10,10 +10,16 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def picture_changes(notebook, lab, slider, timeout=20) -> bool:
     """Press one arrow key on a slider; say whether another picture shows within `timeout` s."""
-    page = notebook.page
     now, most = (slider.get_attribute(f"aria-value{end}") for end in ("now", "max"))
+    key = "ArrowLeft" if float(now) >= float(most) else "ArrowRight"
+    return key_changes_picture(notebook, lab, slider, key, timeout)
+
+
+def key_changes_picture(notebook, lab, control, key, timeout=20) -> bool:
+    """Press a key on a control; say whether another picture shows within `timeout` s."""
+    page = notebook.page
     before = page.evaluate("root => lab.picture(root).src", lab)
-    notebook.press(slider, "ArrowLeft" if float(now) >= float(most) else "ArrowRight")
+    notebook.press(control, key)
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         if page.evaluate("root => lab.picture(root)?.src", lab) not in (None, before):
@@ -40,11 +46,17 @@ def check_lab(notebook, lab) -> None:
             room = text.evaluate("e => e.clientWidth - e.scrollWidth")
             assert room >= 0, f"{text.inner_text()!r} is cut by {-room} px"
     sliders = page.evaluate_handle("root => lab.sliders(root)", lab).get_properties().values()
-    assert sliders, "there is nothing to move"
+    toggles = lab.query_selector_all("button.widget-toggle-button:not(.widget-toggle-buttons *)")
+    assert sliders or toggles, "there is nothing to move"
     for slider in (item.as_element() for item in sliders):
         name = slider.get_attribute("aria-label")
         assert name.strip(), "a slider has no name for screen readers"
         assert picture_changes(notebook, lab, slider), f"{name!r} moved, the picture did not"
+    for toggle in toggles[:1] + toggles[-1:]:
+        name, pressed = (toggle.get_attribute(f"aria-{what}") for what in ("label", "pressed"))
+        assert len(name) > 3, "a toggle button has no name for screen readers"
+        assert key_changes_picture(notebook, lab, toggle, "Space"), f"{name!r} changed nothing"
+        assert {pressed, toggle.get_attribute("aria-pressed")} == {"true", "false"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
