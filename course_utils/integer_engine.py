@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils import tflite_file
+from course_utils import blas, tflite_file
 from course_utils.quantization import dequantize, round_half_away
 
 # --- the arithmetic -------------------------------------------------------------------------
@@ -250,15 +250,17 @@ class IntegerModel:
         """
         x = self._check_input(x)
         out = np.empty((len(x), *self.output.shape[1:]), self.output.type)
+        threads = min(4, os.cpu_count() or 1)
+        size = max(1, min(self._batch, -(-len(x) // threads)))
 
         def work(start):
-            part = slice(start, start + self._batch)
+            part = slice(start, start + size)
             for values in self._run(x[part]):
                 last = values
             out[part] = last[self.output.index]
 
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            list(pool.map(work, range(0, len(x), self._batch)))  # a list, so that errors show
+        with blas.one_thread(), ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(0, len(x), size)))  # a list, so that errors show
         return out
 
     def trace(self, x):
@@ -427,26 +429,6 @@ def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
     return run
 
 
-def _multiply(rows, weights):
-    """Return rows @ weights, in blocks so small that OpenBLAS keeps to the calling thread.
-
-    Its threads wait for each other by spinning: on a busy machine, such as a shared JupyterHub,
-    that takes tens of times as long as the work itself. `run` has threads of its own.
-    """
-    block = 2**18 // max(1, weights.size)
-    whole = len(rows) // max(1, block) * block
-    if block < 32 or not whole:  # too few rows to be worth it
-        return rows @ weights
-    out = np.empty((len(rows), weights.shape[1]), rows.dtype)
-    np.matmul(
-        rows[:whole].reshape(-1, block, rows.shape[1]),
-        weights,
-        out=out[:whole].reshape(-1, block, out.shape[1]),
-    )
-    np.matmul(rows[whole:], weights, out=out[whole:])
-    return out
-
-
 def _real_multipliers(x, weights, y, units):
     """S1 S2 / S3 for each output channel, in float64 as the kernels compute it."""
     scales = np.broadcast_to(weights.scale, units).astype(np.float64)
@@ -470,9 +452,9 @@ def _conv_2d(checked):
     def sums_of(weights, dtype):
         def sums(q):
             if is_pointwise:
-                return _multiply(q.reshape(-1, channels).astype(dtype), weights)
+                return q.reshape(-1, channels).astype(dtype) @ weights
             patches = window.patches(window.pad(q, zero_point, dtype))
-            return _multiply(patches.reshape(-1, kh * kw * channels), weights)
+            return patches.reshape(-1, kh * kw * channels) @ weights
 
         return sums
 
@@ -536,7 +518,7 @@ def _fully_connected(checked):
         real = np.full(units, float(x.scale[0] * filters.scale[0]) / float(y.scale[0]))
 
     def sums_of(weights, dtype):
-        return lambda q: _multiply(q.reshape(-1, depth).astype(dtype), weights)
+        return lambda q: q.reshape(-1, depth).astype(dtype) @ weights
 
     run = _convolve(checked, weights, checked.bias(units), x, y, real, sums_of)
     return _Prepared(run, (x.index,), max(x.size, y.size))
