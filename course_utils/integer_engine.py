@@ -111,7 +111,8 @@ def activation_range(activation, qparams):
 
 
 def _code(real, qparams):
-    steps = round_half_away(np.float32(real) / np.float32(qparams.scale))
+    with np.errstate(over="ignore"):  # a damaged file's scale; infinity is clipped
+        steps = round_half_away(np.float32(real) / np.float32(qparams.scale))
     return qparams.zero_point + int(np.clip(steps, -(2.0**31), 2.0**31))
 
 
