@@ -9,4 +9,11 @@ subject, as in `course_utils.figures`; importing the package declares them all.
 What a mistake tells names the error and what the right idea is, but is not the solution's code.
 """
 
-from course_utils.exercises import boards, floats, pruning, quantization, weights  # noqa: F401
+from course_utils.exercises import (  # noqa: F401
+    boards,
+    floats,
+    integers,
+    pruning,
+    quantization,
+    weights,
+)

@@ -22,9 +22,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import data, style
-from course_utils.figures import boards, floats, pruning, weights
+from course_utils.figures import boards, floats, integers, pruning, weights
 from course_utils.scenes import boards as board_scenes
 from course_utils.scenes import floats as float_scenes
+from course_utils.scenes import integers as integer_scenes
 from course_utils.scenes import pruning as pruning_scenes
 from course_utils.scenes import weights as weight_scenes
 
@@ -136,6 +137,42 @@ ENTRIES = (
         lambda: float_scenes.reduced()[2],
         floats.draw_reduced,
         floats.alt_reduced,
+    ),
+    Entry(
+        "fig-cross-terms",
+        "07_integer_arithmetic",
+        "One output of a dense layer in integers: of the five terms only one has to wait for the "
+        "input.",
+        lambda: integer_scenes.terms(),
+        integers.draw_terms,
+        integers.alt_terms,
+    ),
+    Entry(
+        "fig-requantization",
+        "07_integer_arithmetic",
+        "An int32 sum becomes an int8 code with a multiplier and a shift: rounded, moved to the "
+        "zero point, saturated.",
+        lambda: integer_scenes.requantization(0.0065, 2, 0, 18),
+        integers.draw_requantization,
+        integers.alt_requantization,
+    ),
+    Entry(
+        "fig-integer-trace",
+        "07_integer_arithmetic",
+        "A layer of the int8 network for one image: its codes, and how far they are from the "
+        "float network's activations.",
+        lambda: integer_scenes.trace(12, "conv2"),
+        integers.draw_trace,
+        integers.alt_trace,
+    ),
+    Entry(
+        "fig-kernels-differ",
+        "07_integer_arithmetic",
+        "Given the same codes, LiteRT's kernels differ from TFLM's where they round once instead "
+        "of twice.",
+        lambda: integer_scenes.kernels(),
+        integers.draw_kernels,
+        integers.alt_kernels,
     ),
 )
 
