@@ -363,7 +363,7 @@ def _sizes(state):
 def _landing_axes(figure, ax, state):
     edges = _edges(state)
     counts = np.histogram(state.weights, edges)[0]
-    ax.stairs(counts, edges, color=style.GREY, linewidth=1, label="float32", zorder=3)
+    ax.stairs(counts, edges, color=style.INK, linewidth=1, label="float32", zorder=3)
     moving = figure.moving
     moving["lines"] = ax.plot([], [], color=style.ORANGE, linestyle="-", linewidth=0.7,
                               transform=ax.get_xaxis_transform(), animated=True,
