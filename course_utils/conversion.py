@@ -39,7 +39,7 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
     calibration: inputs as in training, float array (n, *input shape), n >= 1, for "int8" and
                  "int16x8": the ranges of the activations are measured on them. A few hundred
                  typical samples will do. A model trained with quantization in the loop brings
-                 its ranges along and needs none.
+                 its ranges along and needs none for "int8".
     per_channel: False gives every weight tensor a single scale, to see what that costs.
     Raises TypeError for a model that is not tf_keras; ValueError for an unknown mode, for
     calibration data that is missing, not wanted, empty, of another shape, NaN or infinite, for
@@ -51,7 +51,7 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
     tf = env.tensorflow()
     shape = _input_shape(keras_model)
     _check_weights(keras_model)
-    samples = _samples(keras_model, mode, calibration, shape)
+    samples = _samples(keras_model, mode, calibration, shape, per_channel)
 
     with _silence():
         function = tf.function(lambda x: keras_model(x, training=False))
@@ -70,9 +70,9 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
                     tf.int16,
                 ),
             }[mode]
-            converter.target_spec.supported_ops = [ops]
             converter.inference_input_type = converter.inference_output_type = integer
-            if samples is not None:
+            if samples is not None:  # else the ranges are in the graph, and it wants no ops named
+                converter.target_spec.supported_ops = [ops]
                 converter.representative_dataset = lambda: ([x[None]] for x in samples)
         # The converter's own default keeps one scale per dense layer.
         converter._experimental_disable_per_channel = not per_channel
@@ -179,13 +179,13 @@ def _silence():
             logging.disable(before)
 
 
-def _samples(model, mode, calibration, shape):
+def _samples(model, mode, calibration, shape, per_channel):
     if mode not in CALIBRATED:
         if calibration is not None:
             raise ValueError(f"Mode {mode!r} measures no activations: leave calibration out.")
         return None
     if calibration is None:
-        if quantization_aware.is_quantization_aware(model):
+        if mode == "int8" and per_channel and quantization_aware.is_quantization_aware(model):
             return None
         raise ValueError(
             f"Mode {mode!r} needs calibration data to measure the activations' ranges: pass a few "
@@ -237,16 +237,43 @@ def ship(name):
     return path, len(tflite)
 
 
+def ship_quantization_aware(name="fashion_dscnn", seed=1):
+    """Train the shipped checkpoint on with 8-bit rounding; write data/models/NAME_qat_int8.tflite.
+
+    The run of that seed of the experiment "ptq_vs_qat_8bit".
+    """
+    from course_utils import data, experiments, training
+
+    trained, _, recipe = experiments.train_for_rounding(name, seed, 8, per_channel=True)
+    tflite = convert(trained.model, "int8")
+    path = f"models/{name}_qat_int8.tflite"
+    data.write_bytes(
+        path,
+        tflite,
+        checkpoint=f"checkpoints/{name}.npz",
+        mode="int8",
+        training={**recipe, "weight_bits": 8, "seed": seed},
+        calibration="none: the ranges were observed while training",
+        versions=training.versions(),
+        command=f"python -m course_utils.conversion {name}_qat",
+    )
+    return path, len(tflite)
+
+
 def main(arguments=None):
     from course_utils import models
 
     parser = argparse.ArgumentParser(
         prog="python -m course_utils.conversion",
-        description="Convert shipped checkpoints to int8 and write them to data/models/.",
+        description="Convert shipped checkpoints to int8 and write them to data/models/. "
+        "fashion_dscnn_qat is first trained on with rounding.",
     )
     parser.add_argument("name", nargs="*", default=list(models.ARCHITECTURES), metavar="NAME")
     for name in parser.parse_args(arguments).name:
-        path, size = ship(name)
+        if name == "fashion_dscnn_qat":
+            path, size = ship_quantization_aware()
+        else:
+            path, size = ship(name)
         print(f"data/{path}  {size:,} bytes", flush=True)
 
 

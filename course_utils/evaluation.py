@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils import env, intervals, tflite_file
+from course_utils import env, intervals, micro, tflite_file
+from course_utils.integer_engine import IntegerModel
 from course_utils.quantization import quantize
 
 KERNELS = ("xnnpack", "reference")
@@ -264,6 +265,47 @@ def _layer_name(kernel):
     """'net/depthwise1_bn/FusedBatchNormV3;net/depthwise1/depthwise' -> 'depthwise1'"""
     path = kernel.split(";")[-1].split("/")
     return path[-2] if len(path) > 1 else path[0]
+
+
+# --- where it runs --------------------------------------------------------------------------
+
+
+class Verdict(NamedTuple):
+    """Whether a model runs somewhere, found out by trying, and what was said if it does not."""
+
+    runs: bool
+    said: str
+
+
+def runtimes(tflite, x) -> dict[str, Verdict]:
+    """Try a model in each runtime: {"LiteRT reference", "LiteRT XNNPACK", "TFLM", ...: Verdict}.
+
+    x: a few inputs as in training. "integer engine" is the suite's own, `integer_engine`;
+    "integer only" looks at the file: does any tensor hold floats, which an accelerator for
+    integers (an Edge TPU, say) does not take?
+    """
+    return {
+        "LiteRT reference": _try(lambda: run(tflite, x, "reference")),
+        "LiteRT XNNPACK": _try(lambda: run(tflite, x, "xnnpack")),
+        "TFLM": _try(lambda: micro.run(tflite, _as_input(x, tflite))),
+        "integer engine": _try(lambda: IntegerModel(tflite).run(_as_input(x, tflite))),
+        "integer only": _try(lambda: _only_integers(tflite)),
+    }
+
+
+def _try(function):
+    try:
+        function()
+    except (ValueError, RuntimeError, TypeError, ImportError) as error:
+        return Verdict(False, str(error))
+    return Verdict(True, "")
+
+
+def _only_integers(tflite):
+    graph = tflite_file.read(tflite)
+    floats = [t for t in graph.tensors if t.type.startswith("float")]
+    if floats:
+        raise ValueError(f"{len(floats)} of its {len(graph.tensors)} tensors hold floats.")
 
 
 # --- latency --------------------------------------------------------------------------------

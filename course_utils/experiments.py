@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils import (
+    conversion,
     data,
     env,
     evaluation,
@@ -797,77 +798,85 @@ def ptq_vs_qat_8bit():
     return _ptq_against_qat("ptq_vs_qat_8bit", QAT_NETWORK, (8,), per_channel=True)
 
 
+def train_for_rounding(name, seed, bits, per_channel):
+    """One run, with rounding or (bits None) without.
+
+    -> (Trained, what it began with: folded layers, weights, 500 images, their ranges; recipe)
+    """
+    checkpoint, dataset = data.checkpoint(name), data.load(models.DATASETS[name], full=True)
+    layers, weights = simulated_quantization.fold_batch_norm(checkpoint.layers, checkpoint.weights)
+    drawn = np.random.default_rng(seed).choice(len(dataset.x_train), QAT_IMAGES, replace=False)
+    images, labels = dataset.x_train[drawn], dataset.y_train[drawn]
+    calibration = images[:CALIBRATION_INPUTS]
+    ranges = quantization_aware.calibrated_ranges(layers, weights, calibration)
+    trained = quantization_aware.fine_tune(
+        layers, weights, images, labels, weight_bits=bits, seed=seed,
+        ranges=None if bits is None else ranges, per_channel=per_channel,
+    )  # fmt: skip
+    recipe = _qat_recipe(per_channel)
+    return trained, (layers, weights, calibration, ranges), recipe
+
+
+def _qat_recipe(per_channel):
+    return {**quantization_aware.RECIPE, "per_channel": per_channel, "train_size": QAT_IMAGES,
+            "calibration_inputs": CALIBRATION_INPUTS}  # fmt: skip
+
+
 def _ptq_against_qat(experiment, name, bit_widths, per_channel):
     """{method: {bits: one entry a seed}} of right answers; arrays hold them image by image.
 
     Methods: "ptq" rounds the shipped weights, "control" trains on in float32 (bits "32"),
     "control_ptq" rounds the control's weights, "qat" trains with rounding.
     """
-    checkpoint, dataset = data.checkpoint(name), data.load(models.DATASETS[name], full=True)
-    layers, weights = simulated_quantization.fold_batch_norm(checkpoint.layers, checkpoint.weights)
+    checkpoint, dataset = _network(name)
     x, y = (np.concatenate([get(dataset, split) for split in SPLITS]) for get in (_x, _y))
-    recipe = {**quantization_aware.RECIPE, "per_channel": per_channel,
-              "train_size": QAT_IMAGES, "calibration_inputs": CALIBRATION_INPUTS}  # fmt: skip
+    recipe = _qat_recipe(per_channel)
+
+    def answers(seed, bits):
+        """{"method bits": is each answer right?} of one training run."""
+        trained, before, _ = train_for_rounding(name, seed, bits, per_channel)
+        layers, weights, calibration, ranges = before
+
+        def right(own, bits, ranges):
+            return y == quantization_aware.predict(
+                layers, own, x, weight_bits=bits, ranges=ranges, per_channel=per_channel
+            )
+
+        if bits is not None:
+            return {f"qat {bits}": right(trained.weights, bits, trained.ranges)}
+        found = {"control 32": right(trained.weights, None, None)}
+        own = quantization_aware.calibrated_ranges(layers, trained.weights, calibration)
+        for b in bit_widths:
+            found[f"ptq {b}"] = right(weights, b, ranges)
+            found[f"control_ptq {b}"] = right(trained.weights, b, own)
+        return found
+
     jobs = [(seed, None) for seed in QAT_SEEDS]
     jobs += [(seed, bits) for bits in bit_widths for seed in QAT_SEEDS]
-    shipped = float_engine.predict(layers, weights, x) == y
     right, seconds = {}, 0.0
     for done, (seed, bits) in enumerate(jobs, start=1):
-        fingerprint = json.dumps([name, checkpoint.record["sha256"], recipe, seed, bits])
-
-        def train(seed=seed, bits=bits):
-            drawn = np.random.default_rng(seed).choice(
-                len(dataset.x_train), QAT_IMAGES, replace=False
-            )
-            images, labels = dataset.x_train[drawn], dataset.y_train[drawn]
-            calibration = images[:CALIBRATION_INPUTS]
-            ranges = quantization_aware.calibrated_ranges(layers, weights, calibration)
-            how = {"per_channel": per_channel}
-            if bits is None:
-                trained = quantization_aware.fine_tune(
-                    layers, weights, images, labels, weight_bits=None, seed=seed
-                )
-                answers = {"control 32": _predict(layers, trained.weights, x, weight_bits=None)}
-                own = quantization_aware.calibrated_ranges(layers, trained.weights, calibration)
-                for b in bit_widths:
-                    answers[f"ptq {b}"] = _predict(
-                        layers, weights, x, weight_bits=b, ranges=ranges, **how
-                    )
-                    answers[f"control_ptq {b}"] = _predict(
-                        layers, trained.weights, x, weight_bits=b, ranges=own, **how
-                    )
-            else:
-                trained = quantization_aware.fine_tune(
-                    layers, weights, images, labels, weight_bits=bits, ranges=ranges, seed=seed,
-                    **how,
-                )  # fmt: skip
-                answers = {f"qat {bits}": _predict(
-                    layers, trained.weights, x, weight_bits=bits, ranges=trained.ranges, **how
-                )}  # fmt: skip
-            return {key: answer == y for key, answer in answers.items()}
-
         label = f"{'float32' if bits is None else f'{bits}-bit'} training, seed {seed}"
         print(f"{experiment} {done}/{len(jobs)}: {label}", flush=True)
-        part = dict(_resumable(experiment, f"{bits}_{seed}", fingerprint, train))
+        fingerprint = json.dumps([name, checkpoint.record["sha256"], recipe, seed, bits])
+        part = _resumable(experiment, f"{bits}_{seed}", fingerprint,
+                          lambda seed=seed, bits=bits: answers(seed, bits))  # fmt: skip
         seconds += float(part.pop("seconds"))
-        for key, answers in part.items():
-            right[f"{key} {seed}"] = answers
-    n_validation = len(dataset.y_validation)
-    cut = {"validation": slice(None, n_validation), "test": slice(n_validation, None)}
-    record = {"float32": {split: int(shipped[cut[split]].sum()) for split in SPLITS}}
-    record["n"] = {split: len(shipped[cut[split]]) for split in SPLITS}
-    for key in sorted(right):  # seeds in order
+        right |= {f"{key} {seed}": values for key, values in part.items()}
+
+    shipped = float_engine.predict(checkpoint.layers, checkpoint.weights, x) == y
+    end = len(dataset.y_validation)
+    cut = {"validation": slice(None, end), "test": slice(end, None)}
+    record = {"n": {split: len(_y(dataset, split)) for split in SPLITS},
+              "float32": {split: int(shipped[cut[split]].sum()) for split in SPLITS}}  # fmt: skip
+    for key in sorted(right):  # the seeds in order
         method, bits, _ = key.split()
-        rows = record.setdefault(method, {}).setdefault(bits, {k: {s: [] for s in SPLITS}
-                                                               for k in _COUNTS})  # fmt: skip
+        rows = record.setdefault(method, {}).setdefault(bits, {})
         for split in SPLITS:
-            now, before = right[key][cut[split]], shipped[cut[split]]
-            values = now.sum(), (before & ~now).sum(), (now & ~before).sum()
-            for name_, value in zip(_COUNTS, values, strict=True):
-                rows[name_][split].append(int(value))
-    arrays = {key.replace(" ", "_"): np.packbits(value[cut["test"]])
-              for key, value in right.items()}  # fmt: skip
-    arrays["float32"] = np.packbits(shipped[cut["test"]])
+            values = _paired_counts(shipped[cut[split]], right[key][cut[split]])
+            for what, value in zip(_COUNTS, values, strict=True):
+                rows.setdefault(what, {}).setdefault(split, []).append(value)
+    arrays = {key.replace(" ", "_"): np.packbits(values[cut["test"]])
+              for key, values in {**right, "float32": shipped}.items()}  # fmt: skip
     results = {
         "seed": list(QAT_SEEDS), "network": name, "bits": list(bit_widths), "recipe": recipe,
         "seconds": round(seconds, 1),  # of all sessions that it took
@@ -877,8 +886,9 @@ def _ptq_against_qat(experiment, name, bit_widths, per_channel):
     return results, arrays, (name,)
 
 
-def _predict(layers, weights, x, **how):
-    return quantization_aware.predict(layers, weights, x, **how)
+def _paired_counts(before, after):
+    """(right answers, newly wrong, newly right) of two networks' right answers."""
+    return int(after.sum()), int((before & ~after).sum()), int((after & ~before).sum())
 
 
 PARTIAL = "results/partial"  # below data/; not part of the repository
@@ -910,7 +920,73 @@ def _resumable(experiment, key, fingerprint, compute):
     return arrays
 
 
-EXPERIMENTS |= {function.__name__: function for function in (qat_bits, ptq_vs_qat_8bit)}
+def techniques():
+    """Three networks converted five ways: bytes by part, right answers, where each file runs."""
+    networks, arrays = {}, {}
+    for name in QUANTIZED:
+        dataset, rows = data.load(models.DATASETS[name]), {}
+        for mode in conversion.MODES:
+            print(f"{name}: {mode}", flush=True)
+            tflite = _converted(name, mode)
+            rows[mode] = {"runs": {k: list(v) for k, v in _runtimes(tflite, dataset).items()},
+                          **_measured(f"{name}/{mode}", tflite, dataset, rows, arrays)}  # fmt: skip
+        networks[name] = rows
+    calibration = f"the first {CALIBRATION_INPUTS} training inputs, for int8 and int16x8"
+    return {"calibration": calibration, "networks": networks}, arrays, QUANTIZED
+
+
+def per_channel():
+    """int8 with one scale for each output channel against one for each kernel."""
+    networks, arrays = {}, {}
+    for name in QUANTIZED:
+        dataset, rows = data.load(models.DATASETS[name]), {}
+        for how in ("float32", "per channel", "per tensor"):
+            print(f"{name}: {how}", flush=True)
+            mode = "float32" if how == "float32" else "int8"
+            tflite = _converted(name, mode, per_channel=how != "per tensor")
+            rows[how] = _measured(f"{name}/{how}", tflite, dataset, rows, arrays)
+        networks[name] = rows
+    calibration = f"the first {CALIBRATION_INPUTS} training inputs"
+    return {"calibration": calibration, "networks": networks}, arrays, QUANTIZED
+
+
+def _converted(name, mode, per_channel=True):
+    """A shipped network as a .tflite file's bytes."""
+    checkpoint, dataset = _network(name)
+    model = models.set_weights(models.build(name), checkpoint.weights)
+    calibration = dataset.x_train[:CALIBRATION_INPUTS] if mode in conversion.CALIBRATED else None
+    return conversion.convert(model, mode, calibration, per_channel)
+
+
+def _measured(key, tflite, dataset, rows, arrays):
+    """Size and right answers of a file, these paired with "float32", the first of the rows."""
+    size = evaluation.size(tflite)
+    measured = {"size": {**size._asdict(), "parts": [list(part) for part in size.parts]}}
+    for kernels in evaluation.KERNELS:
+        found = evaluation.accuracy(tflite, dataset.x_test, dataset.y_test, kernels)
+        arrays[f"{key}/{kernels}"] = np.packbits(found.right)
+        first = f"{key.split('/')[0]}/float32/{kernels}"
+        before = np.unpackbits(arrays[first], count=found.n).astype(bool)
+        compared = evaluation.compare(evaluation.count(before), found)
+        measured[kernels] = {
+            "correct": found.correct,
+            "n": found.n,
+            "interval_95": [round(end, 5) for end in found.interval],
+            "newly_wrong": compared.newly_wrong,
+            "newly_right": compared.newly_right,
+            "loss_interval_95": [round(end, 5) for end in compared.interval],
+            "p_value": float(f"{compared.p_value:.4g}"),
+        }
+    return measured
+
+
+def _runtimes(tflite, dataset):
+    return evaluation.runtimes(tflite, dataset.x_test[:20])
+
+
+EXPERIMENTS |= {
+    function.__name__: function for function in (techniques, per_channel, qat_bits, ptq_vs_qat_8bit)
+}
 
 
 def main() -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import multiprocessing
-import os
 
 import numpy as np
 
-from course_utils import tflite_file
+from course_utils import env, tflite_file
 
 ARENA = 4 << 20  # bytes for the interpreter's tensors; no board has more, and this PC has plenty
 TIMEOUT = 600  # seconds
@@ -88,13 +87,16 @@ def _run(tflite, x):
     """In the other process."""
     from tflite_micro.python.tflite_micro import runtime
 
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)  # TFLM reports to stderr, which a notebook would show
-    os.close(silent)
-    interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
-    outputs = []
-    for one in x:
-        interpreter.set_input(one[None], 0)
-        interpreter.invoke()
-        outputs.append(np.array(interpreter.get_output(0))[0])
-    return np.stack(outputs)
+    # TFLM says why on stderr, which a notebook would show; the exception itself says little.
+    with env.captured_stderr() as said:
+        try:
+            interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
+            outputs = []
+            for one in x:
+                interpreter.set_input(one[None], 0)
+                interpreter.invoke()
+                outputs.append(np.array(interpreter.get_output(0))[0])
+            return np.stack(outputs)
+        except Exception as error:
+            reason = str(error)
+    raise RuntimeError((said.text.strip().splitlines() or [reason])[0])

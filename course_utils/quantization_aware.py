@@ -65,7 +65,7 @@ def build(layers, weights, input_shape, *, weight_bits=8, per_channel=True, rang
     def observer(name):
         return own.Observer(ranges[name], activation_bits, name=f"{name}_observer")
 
-    model = keras.Sequential([keras.layers.InputLayer(input_shape=input_shape)])
+    model = keras.Sequential([keras.layers.InputLayer(input_shape=input_shape)], name="model")
     if ranges is not None:
         model.add(observer(simulated_quantization.INPUT))
     for layer in layers:
