@@ -30,6 +30,7 @@ def magnitude_pruning(network):
             description=f"Magnitude pruning of {sweep.network.name}",
             slider="s, in every layer",
             alt=figures.alt_magnitude_pruning,
+            index=10,  # s = 0.5: something is removed, and the accuracy still stands
         )
 
     return widgets.Sweeps(
@@ -47,7 +48,7 @@ def pruning_budget():
         scenes.budget,
         figures.draw_budget,
         {
-            layer: ipywidgets.SelectionSlider(options=steps, value=0.0, description=f"s of {layer}")
+            layer: ipywidgets.SelectionSlider(options=steps, value=0.5, description=f"s of {layer}")
             for layer in layers
         },
         description="One threshold per layer",

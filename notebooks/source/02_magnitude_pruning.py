@@ -128,7 +128,8 @@ explorers.pruning_budget()
 #
 # Find one $s$ per layer (steps of 0.25 from 0 to 3) that removes at least 75 % of the weights
 # and loses as little as you can. The check passes when at most one point of validation
-# accuracy separates you from the best choice there is.
+# accuracy separates you from the best choice there is. The answer is a dictionary with your
+# numbers, such as `{"conv1": 0.5, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}`.
 
 # %%
 my_s = {"conv1": 0.0, "conv2": 0.25, "dense1": 1.25, "dense2": 0.75}  # SOLUTION

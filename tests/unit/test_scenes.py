@@ -1,0 +1,97 @@
+"""What the notebooks show agrees with floor 1 and with the recorded results."""
+
+import numpy as np
+import pytest
+
+from course_utils import coding, data, float_engine, models, pruning
+from course_utils.scenes import boards, weights
+from course_utils.scenes import pruning as scenes
+
+
+def test_a_budget_is_what_the_recorded_grid_says():
+    s = {"conv1": 0.25, "conv2": 0.5, "dense1": 1.25, "dense2": 0.75}
+    choice = scenes.evaluate_budget(s, target=0.5)
+    kernels = data.checkpoint("fashion_cnn").weights
+    removed = total = 0
+    for layer, value in s.items():
+        pruned = pruning.prune(kernels[f"{layer}/kernel"], value)
+        assert choice.layer_sparsity[layer] == pytest.approx(np.mean(pruned == 0))
+        removed, total = removed + np.sum(pruned == 0), total + pruned.size
+    assert choice.sparsity == pytest.approx(removed / total)
+    assert choice.accuracy <= choice.best_accuracy
+    assert scenes.budget(**s).correct == round(choice.accuracy * 5000)
+
+
+def test_the_recorded_accuracy_of_a_choice_is_that_of_the_pruned_network():
+    s = {"conv1": 0.0, "conv2": 0.25, "dense1": 1.25, "dense2": 0.75}
+    network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
+    pruned = dict(network.weights)
+    for layer, value in s.items():
+        pruned[f"{layer}/kernel"] = pruning.prune(pruned[f"{layer}/kernel"], value)
+    classes = float_engine.predict(network.layers, pruned, images.x_validation)
+    correct = int((classes == images.y_validation).sum())
+    assert scenes.budget(**s).correct == correct
+
+
+@pytest.mark.parametrize(
+    ("s", "sentence"),
+    [
+        ({"conv1": 0.5}, "one s for each of conv1, conv2, dense1, dense2"),
+        ({"conv1": 0.1, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "s = 0.1 of conv1"),
+        ({"conv1": 9.0, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "from 0 to 3"),
+    ],
+)
+def test_choices_that_were_not_measured_are_named(s, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        scenes.evaluate_budget(s)
+
+
+def test_the_ledger_adds_up_the_layers():
+    kernels = data.checkpoint("watch_cnn").weights
+    s = {"conv1/kernel": 0.5, "conv2/kernel": 1.0}
+    for _ in range(2):  # the second time from what was kept
+        sizes = scenes.ledger(kernels, s)
+        expected = [coding.ledger(pruning.prune(kernels[name], value)) for name, value in s.items()]
+        assert sizes == {name: sum(part[name] for part in expected) for name in sizes}
+
+
+def test_losses_are_paired_and_hold_the_recorded_difference():
+    sweep = scenes.pruning_sweep("fashion_cnn")
+    position = sweep.nearest(0.5)
+    loss = sweep.loss(position)
+    assert loss.value == pytest.approx((sweep.correct[0] - sweep.correct[position]) / 100)
+    assert loss.low < loss.value < loss.high
+    assert sweep.loss(0).value == 0
+    with pytest.raises(ValueError, match="Give a checkpoint"):
+        scenes.pruning_sweep("no_such_network")
+
+
+def test_pruned_states_follow_the_rule_of_the_slide():
+    sweep = scenes.pruning_sweep("watch_cnn")
+    for state in scenes.pruned_states(sweep, "conv2")[::20]:
+        mask = pruning.magnitude_mask(state.weights, state.threshold)
+        assert state.sparsity["conv2"] == pytest.approx(pruning.sparsity(mask), abs=1e-6)
+        assert state.interval[0] <= state.accuracy <= state.interval[1]
+
+
+def test_the_most_sensitive_layer_loses_the_most():
+    state = scenes.sensitivity("fashion_cnn")
+    accuracy = state.at(0.8)
+    assert accuracy[state.most_sensitive()] == min(accuracy.values())
+
+
+def test_what_a_network_needs_shrinks_with_its_bits():
+    wide, narrow = boards.fit("watch_cnn", 32), boards.fit("watch_cnn", 8)
+    assert wide.weights == 4 * narrow.weights
+    network = data.checkpoint("watch_cnn")
+    assert wide.weights == sum(w.nbytes for w in network.weights.values())
+    shapes = [row.output_shape for row in models.describe(network.layers, network.input_shape)]
+    assert wide.activations >= 4 * max(np.prod(shape) for shape in shapes)
+    assert boards.transfer_seconds(network, 8) == pytest.approx(wide.weights / 1000)
+
+
+def test_exponents_count_every_weight():
+    layers = weights.efficientnet_lite0()
+    exponents = weights.exponents(layers)
+    assert exponents.counts.sum() == sum(d.count for d in layers.distributions)
+    assert exponents.used_by(0.99) <= exponents.used_by(0.999) <= np.count_nonzero(exponents.counts)
