@@ -9,6 +9,9 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import multiprocessing
+import os
+import signal
+import threading
 
 import numpy as np
 
@@ -70,7 +73,7 @@ _kept: list[concurrent.futures.ProcessPoolExecutor] = []
 def _process():
     if not _kept:
         context = multiprocessing.get_context("spawn")  # fork would copy a kernel's threads' locks
-        _kept.append(concurrent.futures.ProcessPoolExecutor(1, mp_context=context))
+        _kept.append(concurrent.futures.ProcessPoolExecutor(1, context, initializer=_settle))
     return _kept[0]
 
 
@@ -81,6 +84,17 @@ def close() -> None:
         for process in (pool._processes or {}).values():
             process.terminate()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _settle():
+    """In the other process, first: end when this one ends, and not at Ctrl+C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `run` hears of it and decides
+
+    def follow():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _run(tflite, x):

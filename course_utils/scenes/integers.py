@@ -286,3 +286,69 @@ def explained_table() -> str:
     line("XNNPACK, all sums: TFLM", summing, lambda r: r["xnnpack"]["differing"])
     line("XNNPACK, all sums: float32 product", summing, lambda r: r["float32"]["xnnpack"])
     return "\n".join(lines)
+
+
+def beside_lecture(network=NETWORK) -> list[checks.Row]:
+    """What the lecture says of integer quantization beside what is in the int8 file."""
+    table = data.lecture_table("quantization_types")
+    says = next(row for row in table["rows"] if row[0] == "Integer quantization")
+    techniques = data.lecture_table("quantization_techniques")
+    compatible = next(row for row in techniques["rows"] if row[0].startswith("Integer"))[-1]
+    stored = [t for t in model(network).graph.tensors if t.data is not None and t.scale.size]
+    biases = [t for t in stored if t.type == "int32"]
+    as_int8, values = (sum(f(t) for t in stored) for f in (_bytes, lambda t: t.data.size))
+    real = [t for t in model(network).graph.tensors if t.type.startswith("float")]
+    return [
+        checks.Row(
+            "how much smaller the parameters get",
+            lecture="4x reduction in model parameters (32 bit → 8 bit)",
+            claim=says[3],
+            measured=checks.Measured(4 * values / as_int8, unit="times"),
+            topic="Integer quantization",
+            why="Biases stay in 32 bits. Without them it is exactly 4.",
+        ),
+        checks.Row(
+            "tensors of real numbers in the file",
+            lecture=f"{says[2]} computations",
+            claim=0,
+            measured=checks.Measured(len(real), unit="tensors"),
+            topic="Integer quantization",
+            why="An operator still computes with real numbers.",
+        ),
+        checks.Row(
+            "bits of a bias",
+            lecture="8 and 16-bit biases & activations",
+            claim=(8, 16),
+            measured=checks.Measured(8 * biases[0].data.itemsize, unit="bits"),
+            topic="Integer quantization",
+            why="LiteRT's biases are int32. One code of a bias is worth S1 S2, so small a unit "
+            f"that the largest in the four networks needs {_bias_bits()} bits.",
+        ),
+        checks.Row(
+            "output values that a program with integers only gets wrong",
+            lecture=compatible,
+            claim=0,
+            measured=checks.Measured(
+                _record(network)["others"]["TFLM"]["differing"],
+                unit="values",
+                n=_record(network)["values"],
+            ),
+            topic="Compatibility",
+            why="The program is not equal to TFLM.",
+        ),
+    ]
+
+
+def _bytes(tensor):
+    return tensor.data.nbytes
+
+
+def _bias_bits():
+    """Bits, sign included, that the largest bias of all shipped networks needs."""
+    largest = max(
+        int(np.abs(t.data).max())
+        for network in NETWORKS
+        for t in model(network).graph.tensors
+        if t.type == "int32" and t.scale.size
+    )
+    return largest.bit_length() + 1

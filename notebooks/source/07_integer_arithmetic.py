@@ -1,0 +1,398 @@
+# %% [markdown]
+# # 07 · Integer arithmetic: a network without a single real number
+#
+# **After this notebook you will be able to** compute a layer of a network with integers only:
+# multiply codes, add them up, rescale the sum with a multiplier and a shift, and saturate; and say
+# why two programs that both run "the int8 model" may give different numbers.
+#
+# About 60 minutes. Every comparison below is of whole test sets.
+
+# %%
+try:
+    from course_utils import env
+except ModuleNotFoundError:
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+env.check_kernel()
+
+# %% [markdown]
+# ## Predict
+#
+# In notebook 06 the weights were rounded to codes, but every multiplication was done with real
+# numbers. A microcontroller like the AVR has no unit for those. The lecture promises *only integer
+# computations*. From $r = S(q - Z)$ follows, for one output of a layer,
+#
+# $$S_3 (q_3 - Z_3) = \sum_k S_1 (q_{1,k} - Z_1) \cdot S_2 (q_{2,k} - Z_2)$$
+#
+# with $q_1$ the input's codes, $q_2$ the weights' and $q_3$ the output's. Everything but $S_1$,
+# $S_2$ and $S_3$ is a whole number.
+
+# %%
+from course_utils import checks, data
+from course_utils.explorers import integers as explorers
+from course_utils.scenes import integers as scenes
+
+counts = {
+    "none": (0, 1),
+    "1 to 100": (1, 101),
+    "101 to 1,000": (101, 1001),
+    "more than 1,000": (1001, 10_001),
+}
+checks.predict(
+    "07.equal",
+    "`IntegerModel` in this course runs an int8 network in NumPy, with integers only. The TFLM "
+    "interpreter, written in C++, runs the same file. On how many of the 10,000 test images does "
+    "any of the ten output codes differ?",
+    counts,
+    unit="images",
+    reveal=lambda: scenes.images_differing("TFLM"),
+    because="Integers leave nothing open: whoever rounds at the same places gets the same bits, "
+    "on any machine.",
+)
+
+# %%
+checks.predict(
+    "07.xnnpack",
+    "And LiteRT on this computer's processor, with its default kernels (XNNPACK), from the same "
+    "file?",
+    counts,
+    unit="images",
+    reveal=lambda: scenes.images_differing("LiteRT XNNPACK"),
+    because="It rescales its sums in another way. How, you will find out below.",
+)
+
+# %%
+checks.predict(
+    "07.bits",
+    "The layer dense1 adds 800 products of two int8 codes. How many bits must a signed integer "
+    "have to hold the sum, whatever the codes are?",
+    {
+        "up to 16": (1, 17),
+        "17 to 24": (17, 25),
+        "25 to 31": (25, 32),
+        "32 or more": (32, 99),
+    },
+    unit="bits",
+    reveal=lambda: (800 * 128 * 128).bit_length() + 1,
+    because="The largest product is (-128)(-128) = 2^14. 800 of them need 24 bits, and the sign "
+    "one more. int16 does not do; int32 leaves room.",
+)
+
+# %%
+checks.predict(
+    "07.truncate",
+    "Rounding costs an addition. If every layer's rescaling truncated instead, on how many of the "
+    "10,000 test images would the predicted class change?",
+    counts,
+    unit="images",
+    reveal=lambda: scenes.classes_changed("truncating"),
+    because="Codes come out one too small about half of the time, but all of them do alike, and "
+    "the class only asks which score is largest.",
+)
+
+# %% [markdown]
+# ## Explore
+#
+# The three scales make one factor, $M = S_1 S_2 / S_3$. The sum in brackets is an int32; times $M$
+# it must become an int8 code:
+#
+# $$q_3 = Z_3 + \mathrm{round}\left(M \cdot \left(\sum_k (q_{1,k} - Z_1)\, q_{2,k}
+# + \mathrm{bias}\right)\right)$$
+#
+# $M$ is a real number, so it is replaced by an integer and a shift. Move it:
+
+# %%
+explorers.requantization()
+
+# %% [markdown]
+# Things to look for:
+#
+# - **all sums**: how much of an int32's range ends as one of 256 codes, and the rest is cut off.
+#   *S3 too small* cuts off nearly everything.
+# - **ReLU** only raises the lowest code, to $Z_3$. With $Z_3 = -128$ it changes nothing: saturation
+#   has done it already.
+# - **truncated** against **rounded**: the same stairs, half a step later. Its error is one-sided.
+# - *M = 0.08, rounded twice*: the error leaves ±½. Why, you will see under *Explain*.
+#
+# Now a whole network. Choose an image and go through the layers. Every picture is made of codes.
+
+# %%
+explorers.trace()
+
+# %% [markdown]
+# Follow one image from *conv1* to *softmax*: the error in steps grows from layer to layer, because
+# each layer starts from the codes of the one before. Test image 12 is a close call.
+
+# %% [markdown]
+# ## Explain
+#
+# ### Four terms, of which one has to wait
+#
+# Multiply out the brackets:
+#
+# $$\sum_k (q_1 - Z_1)(q_2 - Z_2) = \sum_k q_1 q_2 - Z_1 \sum_k q_2 - Z_2 \sum_k q_1 + n Z_1 Z_2$$
+#
+# Here they are for one output of *dense1*, on the first test image:
+
+# %%
+import numpy as np
+
+images = data.load("fashion_mnist")
+layer = scenes.dense_layer("dense1")
+inputs, outputs = scenes.layer_codes("dense1", images.x_test[:1])
+
+unit = int(outputs[0].argmax())
+q1, Z1 = inputs[0].astype(np.int64), layer.x_zero
+q2, Z2 = layer.weights[unit].astype(np.int64), layer.weight_zero
+terms = [(q1 * q2).sum(), -Z1 * q2.sum(), -Z2 * q1.sum(), q1.size * Z1 * Z2]
+for name, value in zip(("Σ q1 q2", "− Z1 Σ q2", "− Z2 Σ q1", "n Z1 Z2"), terms, strict=True):
+    print(f"{name:12}{value:10,}")
+print(f"{'bias':12}{layer.bias[unit]:10,}")
+
+accumulator = sum(terms) + layer.bias[unit]
+print(f"{'accumulator':12}{accumulator:10,}")
+
+# %%
+explorers.terms()
+
+# %% [markdown]
+# - Weights are symmetric: $Z_2 = 0$, and two terms are gone. The third would have had to be summed
+#   for every input anew. That is why LiteRT fixes $Z_2 = 0$ (notebook 06).
+# - $Z_1 \sum q_2$ needs no input. It is added to the bias before the network is shipped.
+# - What is left is $\sum q_1 q_2$: one multiplication and one addition for each weight.
+#
+# ### The bias
+#
+# The bias is added to that sum, so it is counted in the sum's unit: $S_1 S_2$, with the zero point
+# 0. Return the integer code of a real bias.
+
+
+# %%
+def bias_code(bias, x_scale, weight_scale, y_scale):
+    # BEGIN SOLUTION
+    return np.round(bias / (x_scale * weight_scale)).astype(np.int32)
+    # END SOLUTION
+
+
+checks.check("07.bias", bias_code)
+
+# %% [markdown]
+# The same formula on the float network's biases of *dense1* gives what the file holds:
+
+# %%
+real_bias = data.checkpoint("fashion_cnn").weights["dense1/bias"]
+codes = np.round(real_bias / (layer.x_scale * layer.weight_scales.astype(np.float64)))
+print(f"{np.sum(codes != layer.bias)} of {codes.size} biases differ")
+print(f"they reach from {layer.bias.min():,} to {layer.bias.max():,}: too large for int8")
+
+# %% [markdown]
+# ### How large can the sum get?
+#
+# $q_1 - Z_1$ is at most 255, $q_2$ at most 127. An int32 overflows at $2^{31}$.
+
+# %%
+most = 255 * 127
+x = images.x_test[:1000]
+inputs, outputs = scenes.layer_codes("dense1", x)
+sums = (inputs.astype(np.int64) - Z1) @ layer.weights.T.astype(np.int64) + layer.bias
+print(f"800 products, the largest possible sum  {800 * most:>13,}")
+print(f"largest seen on 1,000 test images       {np.abs(sums).max():>13,}")
+print(f"an int32 holds                          {2**31 - 1:>13,}")
+print(f"so it can add up                        {(2**31 - 1) // most:>13,} products")
+
+# %% [markdown]
+# ### A multiplier and a shift
+#
+# $M$ is written as a fraction between ½ and 1 times a power of two. The fraction is kept in units
+# of $2^{-31}$:
+#
+# $$M \approx \mathrm{multiplier} \cdot 2^{\,\mathrm{shift} - 31}$$
+
+# %%
+from course_utils import integer_engine as engine
+
+print("        M     multiplier   shift   relative error")
+for M in layer.real_multipliers[:4]:
+    multiplier, shift = engine.quantize_multiplier(M)
+    error = multiplier * 2.0 ** (shift - 31) / M - 1
+    print(f"{M:.7f}  {multiplier:13,}  {shift:6}   {abs(error):.0e}")
+
+# %% [markdown]
+# Every output channel has its own pair, since every channel has its own weight scale. Now the
+# product. It is rounded twice:
+#
+# 1. multiply (in 64 bits), add $2^{30}$, and drop 31 bits with `>> 31`. That is a division by
+#    $2^{31}$, rounded to the nearest;
+# 2. divide by $2^{-\mathrm{shift}}$, rounded to the nearest, halves away from zero:
+#    `engine.rounding_divide_by_power_of_two(x, exponent)` does it.
+#
+# Then add the zero point and saturate to −128 … 127. `accumulator` is an int32 array, and `shift`
+# is 0 or negative.
+
+
+# %%
+def requantize(accumulator, multiplier, shift, zero_point):
+    # BEGIN SOLUTION
+    product = accumulator.astype(np.int64) * multiplier
+    high = (product + 2**30) >> 31
+    scaled = engine.rounding_divide_by_power_of_two(high, -shift)
+    return np.clip(scaled + zero_point, -128, 127).astype(np.int8)
+    # END SOLUTION
+
+
+checks.check("07.requantize", requantize)
+
+# %% [markdown]
+# `engine.requantize` is the same function, with `qmin` and `qmax` for a fused activation. Three
+# ways to rescale the 64,000 sums of *dense1* from above:
+
+# %%
+m, e, Z3 = layer.multipliers, layer.shifts, layer.y_zero
+twice = engine.requantize(sums, m, e, Z3)
+once = np.clip(((sums * m + (1 << (30 - e))) >> (31 - e)) + Z3, -128, 127)
+floor = np.clip(((sums * m) >> (31 - e)) + Z3, -128, 127)
+print(f"rounded twice: {np.sum(twice != outputs):6,} of {outputs.size:,} codes are not the file's")
+print(f"rounded once:  {np.sum(once != outputs):6,}")
+print(f"truncated:     {np.sum(floor != outputs):6,}")
+
+# %% [markdown]
+# Rounding twice differs from rounding once where the first rounding lifts a number just below a
+# half onto it: about one in $2^{1-\mathrm{shift}}$. With *shift* = −10 that is rare, with −3 it is one in 16.
+# That is the error you saw beyond ±½.
+#
+# ### A whole layer
+#
+# Put it together. `x` is int8 of shape (n, inputs), `weights` int8 (units, inputs), `bias` int32
+# (units,). `multiplier` and `shift` have one entry per unit, and `engine.requantize` takes them as
+# they are. The layer ends with a ReLU.
+
+
+# %%
+def fully_connected(x, weights, bias, x_zero, multiplier, shift, y_zero):
+    # BEGIN SOLUTION
+    accumulator = (x.astype(np.int64) - x_zero) @ weights.T.astype(np.int64) + bias
+    return engine.requantize(accumulator, multiplier, shift, y_zero, qmin=max(-128, y_zero))
+    # END SOLUTION
+
+
+checks.check("07.fully_connected", fully_connected)
+
+# %% [markdown]
+# Your layer in place of the network's, on 1,000 test images:
+
+# %%
+mine = fully_connected(inputs, layer.weights, layer.bias, Z1, m, e, Z3)
+if mine is not None:
+    print(f"{np.sum(mine != outputs)} of {outputs.size:,} codes differ from the network's")
+
+# %% [markdown]
+# A convolution is the same sum over a window. Max pooling compares codes. Softmax needs an
+# exponential and a division: both are made of integers too, in some 40 lines at the end of
+# `course_utils/integer_engine.py`.
+#
+# ## Measure: the whole network, the whole test set
+#
+# `IntegerModel` reads the file and runs these functions from input to output.
+
+# %%
+from course_utils import widgets
+
+tflite = data.model("fashion_cnn", "int8")
+model = engine.IntegerModel(tflite)
+for step in model.trace(scenes.codes_of(images.x_test[:1])):
+    print(f"{step.op:16} {step.array.dtype}  {step.array.shape}")
+
+# %%
+codes = scenes.codes_of(images.x_test)
+parts = range(0, len(codes), 500)
+answers = np.concatenate(
+    [model.run(codes[i : i + 500]) for i in widgets.progress(parts, "IntegerModel")]
+)
+right = np.sum(answers.argmax(axis=1) == images.y_test)
+print(f"{right:,} of {len(answers):,} right; float32: {scenes.accuracy('float32')}")
+
+# %% [markdown]
+# Now the real thing, TFLM, in a process of its own. It takes one image after the other, so here it
+# runs 1,000; all 10,000 were run once and recorded.
+
+# %% tags=["nbval-ignore-output"]
+from course_utils import micro
+
+if micro.missing():
+    print(micro.missing(), "Recorded:", scenes.images_differing("TFLM"), "differ.")
+else:
+    parts = range(0, 1000, 100)
+    tflm = np.concatenate([micro.run(tflite, codes[i : i + 100])
+                           for i in widgets.progress(parts, "TFLM")])  # fmt: skip
+    differing = np.sum(tflm != answers[:1000])
+    print(f"{differing} of {tflm.size:,} output values differ from IntegerModel's")
+    assert differing == 0
+
+# %% [markdown]
+# ### Four networks, three interpreters
+#
+# All four int8 networks of the course, on their whole test sets, against `IntegerModel`: how many
+# output values differ (by how many codes at most), and how many inputs get another class.
+
+# %%
+print(scenes.comparison_table())
+
+# %% [markdown]
+# TFLM: not one value. LiteRT runs the same files and gives other codes. Where does that begin? Each
+# operator was run alone, on exactly the codes that reach it in TFLM:
+
+# %%
+explorers.kernels()
+
+# %% [markdown]
+# All these differences are of one single code. They grow on the way through the network, and
+# softmax stretches them. To *explain* a difference is to predict it, so two formulas were put in
+# place of TFLM's, and compared with LiteRT's kernels code by code:
+#
+# - **one rounding**: $\mathrm{round}(\mathrm{sum} \cdot \mathrm{multiplier} \cdot
+#   2^{\,\mathrm{shift}-31})$;
+# - **float32 product**: $\mathrm{round}(\mathrm{float}(\mathrm{sum}) \cdot M)$. This one is not
+#   "integer only": XNNPACK runs on processors that multiply real numbers as fast as integers.
+
+# %%
+print(scenes.explained_table())
+
+# %% [markdown]
+# So LiteRT's reference kernels round once in dense layers and twice in convolutions, and XNNPACK
+# computes a real product wherever it adds up. An average over 25 values has $M/25$ in place of
+# $M$, a shift of few bits, and differs most.
+#
+# ### Does it matter?
+#
+# Points of test accuracy lost, paired image by image. Positive is a loss.
+
+# %%
+print(f"{'network':15}{'int8 instead of float32':44}truncated instead of rounded")
+for name in scenes.NETWORKS:
+    print(f"{name:15}{scenes.lost('float32', name)!s:44}{scenes.truncation_lost(name)}")
+
+# %% [markdown]
+# Not one of these losses can be told from zero, truncation included. It shifts all codes of a layer
+# down by the same half step on average, and these networks do not mind. Bits matter for another
+# reason: with an engine equal to TFLM you can find an error on the board by comparing codes. With
+# one that is *nearly* equal you never know.
+#
+# ### Beside the lecture
+
+# %%
+checks.beside_lecture(scenes.beside_lecture(), "fashion_cnn in int8, and the lecture")
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+checks.scoreboard()
+
+# %% [markdown]
+# ## Read next
+#
+# - Jacob et al., *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+#   Inference* (arXiv:1712.05877): section 2 is this notebook.
+# - Gholami et al., *A Survey of Quantization Methods for Efficient Neural Network Inference*
+#   (arXiv:2103.13630), the lecture's first paper for discussion: section IV.A, simulated and
+#   integer-only quantization.
+# - Frankle and Carbin, *The Lottery Ticket Hypothesis* (arXiv:1803.03635), the other paper.
