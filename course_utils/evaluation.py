@@ -104,7 +104,7 @@ def compare(before: Accuracy, after: Accuracy) -> Comparison:
     >>> before = count([True] * 96 + [False] * 4)
     >>> after = count([True] * 90 + [False] * 8 + [True] * 2)
     >>> print(compare(before, after))
-    lost 4.00 points (-1.78 to 9.62): 6 newly wrong, 2 newly right, p = 0.29
+    lost 4.00 points (-1.79 to 9.64): 6 newly wrong, 2 newly right, p = 0.29
     """
     if before.n != after.n:
         raise ValueError(f"Only answers to the same inputs pair: {before.n} and {after.n} differ.")

@@ -6,6 +6,7 @@ therefore given a process of its own, and its death becomes an exception here.
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
 import importlib.util
 import multiprocessing
@@ -95,6 +96,9 @@ def _settle():
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+
+
+atexit.register(close)  # before the interpreter takes its own modules apart
 
 
 def _run(tflite, x):
