@@ -14,11 +14,11 @@ import random_networks
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tflite_tools import Writer, pack, unpack
-from tflm_process import Refused, Tflm
 
-from course_utils import conversion, data, env, models, tflite_file
+from course_utils import conversion, data, env, micro, models, tflite_file
 from course_utils import integer_engine as ie
 from course_utils.integer_engine import IntegerModel
+from course_utils.micro import Refused
 
 NETWORKS = 250  # random ones; the bound is 200
 CONVERTED = 25  # of them through the real converter
@@ -33,9 +33,8 @@ SHIPPED = sorted(path.stem for path in (data.DIRECTORY / "models").glob("*_int8.
 
 @pytest.fixture(scope="module")
 def tflm():
-    process = Tflm()
-    yield process
-    process.close()
+    yield micro  # its process stays from one model to the next
+    micro.close()
 
 
 def whole_test_set(name):
