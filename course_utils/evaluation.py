@@ -129,7 +129,7 @@ def run(tflite, x, kernels="xnnpack", progress: Progress | None = None):
     free = SimpleQueue()  # one interpreter a thread: they let go of Python's lock while they run
     for _ in range(workers):
         free.put(interpreter(tflite, kernels))
-    codes = _as_input(x, tflite)
+    codes = to_input(x, tflite)
 
     def answer(first):
         machine = free.get()
@@ -172,8 +172,8 @@ def interpreter(tflite, kernels="xnnpack", threads=1):
     return machine
 
 
-def _as_input(x, tflite):
-    """x in the type of the model's input: rounded to its codes where it takes integers."""
+def to_input(x, tflite):
+    """x as the model takes it: rounded to its codes where it takes integers, never truncated."""
     graph = tflite_file.read(tflite)
     x, tensor = np.asarray(x), graph.tensors[graph.inputs[0]]
     if x.shape[1:] != tensor.shape[1:] or x.ndim != len(tensor.shape) or len(x) == 0:
@@ -287,8 +287,8 @@ def runtimes(tflite, x) -> dict[str, Verdict]:
     return {
         "LiteRT reference": _try(lambda: run(tflite, x, "reference")),
         "LiteRT XNNPACK": _try(lambda: run(tflite, x, "xnnpack")),
-        "TFLM": _try(lambda: micro.run(tflite, _as_input(x, tflite))),
-        "integer engine": _try(lambda: IntegerModel(tflite).run(_as_input(x, tflite))),
+        "TFLM": _try(lambda: micro.run(tflite, to_input(x, tflite))),
+        "integer engine": _try(lambda: IntegerModel(tflite).run(to_input(x, tflite))),
         "integer only": _try(lambda: _only_integers(tflite)),
     }
 
