@@ -64,6 +64,8 @@ def trace(network=scenes.NETWORK, images=200):
         },
         description=f"{network} in int8, layer by layer",
         alt=figures.alt_trace,
+        presets={"int8 and float32 disagree": {"index": 40, "layer": layers[-1]}}
+        if network == scenes.NETWORK else None,
     )  # fmt: skip
 
 

@@ -454,6 +454,7 @@ def _step_axes(figure, ax):
     ax.set(title="Error, in steps S", xlabel="(dequantized − float32) / S",
            ylabel="share of the values", ylim=(1e-4, 2), yscale="log", xlim=(-4.6, 4.6),
            xticks=[-4, -2, 0, 2, 4])  # fmt: skip
+    ax.set_xticklabels(["≤ −4", "−2", "0", "2", "≥ 4"])  # the outermost bins hold the rest
     moving["median"] = ax.text(0.98, 0.97, "", transform=ax.transAxes, ha="right", va="top",
                                fontsize=8.5, animated=True)  # fmt: skip
 
@@ -476,7 +477,8 @@ def _score_axes(figure, ax, classes):
     ax.set_yticklabels(["XXXXXXXXXX"] * classes, alpha=0)  # room for the names
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
-    ax.legend(loc="lower right", handlelength=1.4)
+    ax.legend(loc="lower right", bbox_to_anchor=(1.02, 0.99), ncols=2, handlelength=1.4,
+              columnspacing=1, borderaxespad=0)  # fmt: skip
 
 
 # ------------------------------------------------------------------ where kernels part ways

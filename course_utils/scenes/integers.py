@@ -150,6 +150,21 @@ def trace(index, layer, network=NETWORK) -> LayerTrace:
     )
 
 
+def step_errors(count=100, network=NETWORK) -> dict[str, float]:
+    """Root mean square of (dequantized - float32) / S of each layer, on the first test inputs."""
+    checkpoint = data.checkpoint(network)
+    x = data.load(models.DATASETS[network]).x_test[:count]
+    real = float_engine.trace(checkpoint.layers, checkpoint.weights, x)
+    graph, found = model(network).graph, {}
+    steps = list(model(network).trace(codes_of(x, network)))[1:]
+    for layer, op, step in zip(layer_names(network), graph.operators, steps, strict=True):
+        q = graph.tensors[op.outputs[0]].qparams
+        wanted = real[_float_names(network)[layer]].reshape(step.array.shape) / q.scale
+        error = step.array.astype(np.float64) - q.zero_point - wanted
+        found[layer] = float(np.sqrt(np.mean(np.square(error))))
+    return found
+
+
 def terms(index=0, unit=None, layer="dense1", network=NETWORK) -> Terms:
     """One output of a dense layer for one test input, taken apart. unit: None takes the largest."""
     dense, dataset = dense_layer(layer, network), data.load(models.DATASETS[network])

@@ -119,8 +119,16 @@ explorers.requantization()
 explorers.trace()
 
 # %% [markdown]
-# Follow one image from *conv1* to *softmax*: the error in steps grows from layer to layer, because
-# each layer starts from the codes of the one before. Test image 12 is a close call.
+# Test image 40 is the only one among these 200 to which the int8 network gives another answer than
+# the float32 network. Which of them is right?
+#
+# Rounding to the nearest code alone would give a root mean square error of $1/\sqrt{12} = 0.29$
+# steps (notebook 06). But each layer starts from the codes of the one before, and its weights are
+# rounded too:
+
+# %%
+for name, error in scenes.step_errors(100).items():
+    print(f"{name:8} {error:.2f} steps")
 
 # %% [markdown]
 # ## Explain
@@ -256,8 +264,8 @@ print(f"truncated:     {np.sum(floor != outputs):6,}")
 
 # %% [markdown]
 # Rounding twice differs from rounding once where the first rounding lifts a number just below a
-# half onto it: about one in $2^{1-\mathrm{shift}}$. With *shift* = −10 that is rare, with −3 it is one in 16.
-# That is the error you saw beyond ±½.
+# half onto it: about one in $2^{1-\mathrm{shift}}$. With *shift* = −10 that is one in 2,048, with
+# −3 it is one in 16. That is the error you saw beyond ±½.
 #
 # ### A whole layer
 #
