@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import math
+
 import ipywidgets
+import numpy as np
 
 from course_utils import style, widgets
 from course_utils.figures import integers as figures
 from course_utils.scenes import integers as scenes
 
 BITS = (12, 14, 16, 18, 20, 22, 24)
+LAYERS = ("dense1", "dense2")
+
+
+def _on_slider(multipliers):
+    """The median of a layer's multipliers, moved to the nearest position of a slider of powers."""
+    return 10 ** round(math.log10(float(np.median(multipliers))), 2)
 
 
 def requantization():
     """Move the real multiplier and see the integers that stand for it, and what they give."""
-    dense1 = scenes.dense_layer("dense1")
-    real = float(dense1.real_multipliers[0])
+    dense1, dense2 = (_on_slider(scenes.dense_layer(n).real_multipliers) for n in LAYERS)
     activations = [("none", "NONE"), ("ReLU", "RELU"), ("ReLU6", "RELU6")]
     return widgets.Explorer(
         scenes.requantization,
         figures.draw_requantization,
         {
             "real_multiplier": ipywidgets.FloatLogSlider(
-                real, min=-4.5, max=0.5, step=0.02, description="M = S1·S2 / S3",
+                dense1, min=-4.5, max=0.5, step=0.01, description="M = S1·S2 / S3",
                 readout_format=".3g",
             ),
             "zero_point": ipywidgets.IntSlider(-128, min=-128, max=127,
@@ -40,10 +48,10 @@ def requantization():
         alt=figures.alt_requantization,
         presets={
             "dense1 of the network": {},
-            "dense2: no activation": {"real_multiplier": 1.03e-3, "zero_point": 2,
+            "dense2: no activation": {"real_multiplier": dense2, "zero_point": 2,
                                       "activation": "NONE"},
             "ReLU6": {"activation": "RELU6"},
-            "M = 0.08, rounded twice": {"real_multiplier": 0.0813, "bits": 14},
+            "M = 0.08, rounded twice": {"real_multiplier": 10**-1.09, "bits": 14},
             "S3 too small": {"real_multiplier": 0.01, "zero_point": 2, "activation": "NONE"},
         },
     )  # fmt: skip

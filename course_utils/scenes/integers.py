@@ -15,6 +15,7 @@ NETWORK = "fashion_cnn"
 NETWORKS = experiments.NETWORKS
 OUTPUT_SCALE = 0.04  # of the explorer's output: ReLU6 then ends 150 codes above the zero point
 POINTS = 801
+KINDS = {"reference": "LiteRT reference", "xnnpack": "XNNPACK"}  # LiteRT's kernels
 
 
 # ------------------------------------------------------------------ from sums to codes
@@ -277,7 +278,7 @@ def kernels() -> Kernels:
         operators[network] = names
         per_million[network] = {
             shown: np.array([1e6 * row[kind]["differing"] / row["values"] for row in rows])
-            for shown, kind in (("LiteRT reference", "reference"), ("XNNPACK", "xnnpack"))
+            for kind, shown in KINDS.items()
         }
     return Kernels(record["operator_inputs"], operators, per_million)
 
@@ -286,7 +287,7 @@ def explained_table() -> str:
     """How well two formulas give LiteRT's codes, in all layers with weights; recorded."""
     networks = data.result("integer_equality").record["networks"]
     rows = [row for network in networks.values() for row in network["operators"]]
-    lines = [f"{'':40}{'values':>12}{'differing':>11}"]
+    lines = [f"{'LiteRT kernels: compared with':40}{'values':>12}{'differing':>11}"]
 
     def line(what, chosen, differing):
         values = sum(row["values"] for row in chosen)
@@ -300,6 +301,8 @@ def explained_table() -> str:
     line("reference, convolutions: TFLM", convolutions, lambda r: r["reference"]["differing"])
     line("XNNPACK, all sums: TFLM", summing, lambda r: r["xnnpack"]["differing"])
     line("XNNPACK, all sums: float32 product", summing, lambda r: r["float32"]["xnnpack"])
+    sizes = {int(by) for row in rows for kind in KINDS for by in row[kind]["by"]}
+    lines.append(f"largest difference in one operator: {max(sizes)} code{'s' * (max(sizes) > 1)}")
     return "\n".join(lines)
 
 

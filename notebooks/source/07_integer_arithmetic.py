@@ -5,7 +5,7 @@
 # multiply codes, add them up, rescale the sum with a multiplier and a shift, and saturate; and say
 # why two programs that both run "the int8 model" may give different numbers.
 #
-# About 60 minutes. Every comparison below is of whole test sets.
+# About 60 minutes. Networks are compared on whole test sets.
 
 # %%
 try:
@@ -39,7 +39,7 @@ counts = {
 }
 checks.predict(
     "07.equal",
-    "`IntegerModel` in this course runs an int8 network in NumPy, with integers only. The TFLM "
+    "IntegerModel, in this course, runs an int8 network in NumPy, with integers only. The TFLM "
     "interpreter, written in C++, runs the same file. On how many of the 10,000 test images does "
     "any of the ten output codes differ?",
     counts,
@@ -85,8 +85,8 @@ checks.predict(
     counts,
     unit="images",
     reveal=lambda: scenes.classes_changed("truncating"),
-    because="Codes come out one too small about half of the time, but all of them do alike, and "
-    "the class only asks which score is largest.",
+    because="About half of all codes that are not cut off come out one too small, but those of "
+    "all classes alike, and the class only asks which score is largest.",
 )
 
 # %% [markdown]
@@ -294,7 +294,7 @@ if mine is not None:
 
 # %% [markdown]
 # A convolution is the same sum over a window. Max pooling compares codes. Softmax needs an
-# exponential and a division: both are made of integers too, in some 40 lines at the end of
+# exponential and a division: both are made of integers too, in the last section of
 # `course_utils/integer_engine.py`.
 #
 # ## Measure: the whole network, the whole test set
@@ -346,15 +346,15 @@ print(scenes.comparison_table())
 
 # %% [markdown]
 # TFLM: not one value. LiteRT runs the same files and gives other codes. Where does that begin? Each
-# operator was run alone, on exactly the codes that reach it in TFLM:
+# operator was run alone, on exactly the codes that reach it in TFLM, for 500 test inputs:
 
 # %%
 explorers.kernels()
 
 # %% [markdown]
-# All these differences are of one single code. They grow on the way through the network, and
-# softmax stretches them. To *explain* a difference is to predict it, so two formulas were put in
-# place of TFLM's, and compared with LiteRT's kernels code by code:
+# In each operator they are a single code. They grow on the way through the network, and softmax
+# stretches them. To *explain* a difference is to predict it, so two formulas were put in place of
+# TFLM's, and compared with LiteRT's kernels code by code:
 #
 # - **one rounding**: $\mathrm{round}(\mathrm{sum} \cdot \mathrm{multiplier} \cdot
 #   2^{\,\mathrm{shift}-31})$;
@@ -366,8 +366,8 @@ print(scenes.explained_table())
 
 # %% [markdown]
 # So LiteRT's reference kernels round once in dense layers and twice in convolutions, and XNNPACK
-# computes a real product wherever it adds up. An average over 25 values has $M/25$ in place of
-# $M$, a shift of few bits, and differs most.
+# computes a real product wherever it adds up. The average over 25 values in *pool3* has $M = 0.08$,
+# a shift of three bits, and differs most, as it must.
 #
 # ### Does it matter?
 #
