@@ -218,7 +218,7 @@ def alt_mapping(state: Mapping) -> str:
 def draw_mapping(state: Mapping, figure=None):
     """Draw values, staircase, codes, errors, SQNR and accuracy of one tensor. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.4, height=5.0)
+        figure = style.figure(width=9.4, height=4.6)
         figure.shown = None
         with style.rc():
             axes = figure.subplots(2, 3)
@@ -274,6 +274,7 @@ def _values_axes(figure, ax):
     ax.set(title="Values, and the range covered", xlabel="real value r",
            ylabel="share per bin (log)", ylim=(1e-5, 1))  # fmt: skip
     ax.set_yscale("log", nonpositive="clip")
+    ax.minorticks_off()
     ax.legend(loc="upper right", handlelength=1.2)
 
 
@@ -351,6 +352,7 @@ def _codes_axes(figure, ax):
     ax.set(title="Codes used", yscale="log", ylim=(1e-5, 1), xlim=(0, 1), xticks=[],
            ylabel="share per code (log)")  # fmt: skip
     ax.set_xlabel("code q", labelpad=16)
+    ax.minorticks_off()
     ax.legend(loc="upper right", handlelength=1.6)
 
 
@@ -365,6 +367,7 @@ def _errors_axes(figure, ax):
            ylabel="share per bin (log)", ylim=(1e-5, 1.5), xlim=(-1.1, 1.1),
            xticks=[-1, -0.5, 0, 0.5, 1])  # fmt: skip
     ax.set_xticklabels(["≤ −1", "−½", "0", "½", "≥ 1"])
+    ax.minorticks_off()
 
 
 def _sqnr_axes(figure, ax):

@@ -22,11 +22,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import data, style
-from course_utils.figures import boards, floats, integers, pruning, weights
+from course_utils.figures import boards, floats, integers, pruning, quantization, weights
 from course_utils.scenes import boards as board_scenes
 from course_utils.scenes import floats as float_scenes
 from course_utils.scenes import integers as integer_scenes
 from course_utils.scenes import pruning as pruning_scenes
+from course_utils.scenes import quantization as quantization_scenes
 from course_utils.scenes import weights as weight_scenes
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
@@ -173,6 +174,64 @@ ENTRIES = (
         lambda: integer_scenes.kernels(),
         integers.draw_kernels,
         integers.alt_kernels,
+    ),
+    Entry(
+        "fig-affine-mapping",
+        "06_float_to_int8",
+        "Equally spaced real numbers have a code each, and one of them is exactly zero.",
+        lambda: quantization_scenes.affine_mapping(-0.6, 1.5, 3, False, 0.75),
+        quantization.draw_affine_mapping,
+        quantization.alt_affine_mapping,
+    ),
+    Entry(
+        "fig-quantization-error",
+        "06_float_to_int8",
+        "A layer in 4 bits: nothing is clipped, so that no error is larger than half a step.",
+        lambda: quantization_scenes.mapping(("fashion_cnn", "dense1", "weights"), 4),
+        quantization.draw_mapping,
+        quantization.alt_mapping,
+    ),
+    Entry(
+        "fig-sqnr",
+        "06_float_to_int8",
+        "Each bit is worth 6.02 dB; how the range fits the values decides the rest.",
+        quantization_scenes.signals,
+        quantization.draw_sqnr,
+        quantization.alt_sqnr,
+    ),
+    Entry(
+        "fig-per-channel",
+        "06_float_to_int8",
+        "A scale for each channel is worth most where batch normalization was folded into "
+        "depthwise weights.",
+        quantization_scenes.efficientnet_lite0,
+        quantization.draw_channels,
+        quantization.alt_channels,
+    ),
+    Entry(
+        "fig-quantization-bits",
+        "06_float_to_int8",
+        "Weights in 8 bits cost next to nothing; in 4 bits a depthwise network needs a scale for "
+        "each channel.",
+        quantization_scenes.bit_curves,
+        quantization.draw_bit_curves,
+        quantization.alt_bit_curves,
+    ),
+    Entry(
+        "fig-calibration",
+        "06_float_to_int8",
+        "Calibration forgives a lot, but not inputs on another scale than at inference.",
+        lambda: quantization_scenes.calibration("fashion_cnn", "100 inputs", "min-max", 8, "conv1"),
+        quantization.draw_calibration,
+        quantization.alt_calibration,
+    ),
+    Entry(
+        "fig-calibration-draws",
+        "06_float_to_int8",
+        "How many inputs to calibrate on, and which: ten draws of each.",
+        lambda: quantization_scenes.draws("fashion_cnn"),
+        quantization.draw_draws,
+        quantization.alt_draws,
     ),
 )
 
