@@ -15,5 +15,6 @@ from course_utils.exercises import (  # noqa: F401
     integers,
     pruning,
     quantization,
+    techniques,
     weights,
 )
