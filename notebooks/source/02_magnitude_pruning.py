@@ -203,7 +203,7 @@ checks.beside_lecture(scenes.beside_lecture(sweep), "What pruning costs, in poin
 # %% [markdown]
 # ## Prune a network of your own
 #
-# Train a network now, a minute on a laptop, and give it to the same explorer: its accuracies are
+# Train a network now, and give it to the same explorer, a minute or two in all. Its accuracies are
 # then measured here, on the whole test set. This is the only cell that starts TensorFlow. Remove
 # the `#` to run it.
 
