@@ -66,7 +66,7 @@ class Comparison(NamedTuple):
         return (
             f"lost {100 * self.loss:.2f} points ({100 * low:.2f} to {100 * high:.2f}): "
             f"{self.newly_wrong} newly wrong, {self.newly_right} newly right, "
-            f"p = {self.p_value:.2g}"
+            + (f"p = {self.p_value:.2g}" if self.p_value >= 1e-12 else "p < 1e-12")
         )
 
 

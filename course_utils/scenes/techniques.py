@@ -113,6 +113,15 @@ def granularity() -> Granularity:
     return Granularity(total, correct, interval, loss)
 
 
+def per_tensor_costs(network: str) -> evaluation.Comparison:
+    """int8 per tensor against int8 per channel on the same test inputs, as recorded."""
+    result = data.result("per_channel")
+    n = result.record["networks"][network]["float32"]["reference"]["n"]
+    right = (np.unpackbits(result.arrays[f"{network}/{how}/reference"], count=n)
+             for how in ("per channel", "per tensor"))  # fmt: skip
+    return evaluation.compare(*map(evaluation.count, right))
+
+
 # --- layer by layer -------------------------------------------------------------------------
 
 
