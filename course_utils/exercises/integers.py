@@ -164,7 +164,7 @@ exercise(
             ),
             "You truncate: a shift to the right drops the bits that it pushes out, which rounds "
             "towards minus infinity, and int() drops the fraction. Add half of what you divide by "
-            "first. (In this network, truncating changes about half of all codes by one.)",
+            "first. (Truncating makes about half of all codes that do not saturate one too small.)",
         ),
         Mistake(
             "second_rounding_forgotten",

@@ -65,7 +65,13 @@ def model(network=NETWORK) -> engine.IntegerModel:
 
 def codes_of(x, network=NETWORK):
     """The int8 codes of real inputs, as the network takes them."""
-    return quantize(x, model(network).input.qparams)
+    qparams = model(network).input.qparams
+    # In parts, as everywhere here: what lies between x and its codes takes several times as much.
+    return np.concatenate([quantize(part, qparams) for part in _parts(x)])
+
+
+def _parts(x, size=200):
+    return (x[start : start + size] for start in range(0, len(x), size))
 
 
 def layer_names(network=NETWORK) -> list[str]:
@@ -122,8 +128,11 @@ def dense_layer(layer="dense1", network=NETWORK) -> DenseLayer:
 def layer_codes(layer, x, network=NETWORK):
     """(codes that go into a layer, codes that come out), for real inputs x; int8, batch first."""
     at = layer_names(network).index(layer)
-    steps = list(model(network).trace(codes_of(x, network)))
-    return steps[at].array, steps[at + 1].array
+    found = []
+    for part in _parts(x):
+        steps = list(model(network).trace(codes_of(part, network)))
+        found.append((steps[at].array, steps[at + 1].array))
+    return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
 
 
 def trace(index, layer, network=NETWORK) -> LayerTrace:

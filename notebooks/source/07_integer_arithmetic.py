@@ -320,7 +320,7 @@ print(f"{right:,} of {len(answers):,} right; float32: {scenes.accuracy('float32'
 
 # %% [markdown]
 # Now the real thing, TFLM, in a process of its own. It takes one image after the other, so here it
-# runs 1,000; all 10,000 were run once and recorded.
+# runs 2,000; all 10,000 were run once and recorded.
 
 # %% tags=["nbval-ignore-output"]
 from course_utils import micro
@@ -328,10 +328,10 @@ from course_utils import micro
 if micro.missing():
     print(micro.missing(), "Recorded:", scenes.images_differing("TFLM"), "differ.")
 else:
-    parts = range(0, 1000, 100)
+    parts = range(0, 2000, 100)
     tflm = np.concatenate([micro.run(tflite, codes[i : i + 100])
                            for i in widgets.progress(parts, "TFLM")])  # fmt: skip
-    differing = np.sum(tflm != answers[:1000])
+    differing = np.sum(tflm != answers[:2000])
     print(f"{differing} of {tflm.size:,} output values differ from IntegerModel's")
     assert differing == 0
 
