@@ -267,15 +267,14 @@ def _values_axes(figure, ax):
     moving["inside"] = ax.stairs(zero, edges, fill=True, color=style.BLUE, animated=True)
     moving["clipped"] = ax.stairs(
         zero, edges, baseline=zero, fill=True, facecolor="#F3C9CB", edgecolor=look.color,
-        hatch=look.hatch, linewidth=0, animated=True, label="clipped",
+        hatch=look.hatch, linewidth=0, animated=True,
     )  # fmt: skip
     for name in ("low", "high"):
         moving[name] = ax.axvline(0, color=style.INK, linewidth=1.2, linestyle="--", animated=True)
-    ax.set(title="Values, and the range covered", xlabel="real value r",
+    ax.set(title="Values (hatched: clipped)", xlabel="real value r",
            ylabel="share per bin (log)", ylim=(1e-5, 1))  # fmt: skip
     ax.set_yscale("log", nonpositive="clip")
     ax.minorticks_off()
-    ax.legend(loc="upper right", handlelength=1.2)
 
 
 def _stairs_axes(figure, ax):
@@ -606,14 +605,17 @@ class Calibration(NamedTuple):
 def alt_calibration(state: Calibration) -> str:
     """Say what range this calibration found, what it clips, and what it costs."""
     low, high = state.qparams.range
-    value, below, above = state.loss
+    value, least, most = state.loss
+    side = "below"
+    if value < 0:
+        value, least, most, side = -value, -most, -least, "above"
     return (
         f"{state.network}, activations in {state.num_bits} bits, calibrated on {state.what} by "
         f"{state.method}: {state.tensor} gets the range {low:.3g} to {high:.3g} (real values "
         f"{state.real[0]:.3g} to {state.real[1]:.3g}), {state.clipped_share:.2%} clipped, "
         f"{state.codes_used} of {state.qparams.codes} codes used. Test accuracy "
-        f"{state.accuracy[state.position]:.1%}, {value:.2f} points below float32 (95 % interval "
-        f"{below:.2f} to {above:.2f}, paired, {state.total:,} inputs)."
+        f"{state.accuracy[state.position]:.1%}, {value:.2f} points {side} float32 (95 % interval "
+        f"{least:.2f} to {most:.2f}, paired, {state.total:,} inputs)."
     )
 
 
@@ -633,7 +635,7 @@ def draw_calibration(state: Calibration, figure=None):
         ax = moving["inside"].axes
         pad = 0.35 * (state.edges[-1] - state.edges[0])
         ax.set_xlim(state.edges[0] - pad * 0.3, state.edges[-1] + pad)
-        ax.set_title(f"{state.tensor}: real values, validation")
+        ax.set_title(f"{state.tensor}: real values (hatched: clipped)")
         _set_table(moving["chosen"].axes, state.accuracy)
     moving["inside"].set_data(state.inside, state.edges)
     moving["clipped"].set_data(state.inside + state.clipped, state.edges, baseline=state.inside)
@@ -655,7 +657,7 @@ _MIDDLE = 0.6  # below this accuracy the table's cells are dark
 def _range_axes(figure, ax):
     _values_axes(figure, ax)
     figure.moving["range text"] = ax.text(
-        0.98, 0.84, "", transform=ax.transAxes, ha="right", va="top", fontsize=9.5,
+        0.98, 0.97, "", transform=ax.transAxes, ha="right", va="top", fontsize=9.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}, animated=True,
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ checks.predict(
     "less?",
     ["the outlier", "one bit less", "both cost about the same"],
     reveal=scenes.outlier_or_bit,
-    because="Both make every step S twice as wide, which is a factor of 2 in the error, or 6.02 dB.",
+    because="Both make every step S twice as wide: a factor of 2 in the error, or 6.02 dB.",
 )
 
 # %%
@@ -89,11 +89,12 @@ checks.predict(
 )
 
 # %% [markdown]
-# ## Explore
+# ## Explore a real layer
 #
-# Now with a real layer. The values and the range that the codes cover; the staircase that turns a
-# value into its reconstruction; which codes are used; the error in units of a step; the signal to
-# quantization noise ratio (SQNR); and the accuracy of the network with this layer quantized.
+# All that again, with one tensor of a trained network. The values and the range that the codes
+# cover; the staircase that turns a value into its reconstruction; which codes are used; the error
+# in units of a step; the signal to quantization noise ratio (SQNR); and the accuracy of the network
+# with this layer quantized.
 
 # %%
 explorers.mapping()
@@ -308,10 +309,10 @@ for bits in (4, 5, 6):
 
 # %% [markdown]
 # The error got smaller, as it must, and the accuracy sank. SQNR counts how large the errors are;
-# the network also cares which way they point, and 144 of them do not average out. That is why a
+# the network also cares which way they point, and 144 of them need not average out. That is why a
 # quantized network is measured, not only computed.
 #
-# Repeat a small part of it here, on this machine:
+# Repeat a small part of it here, on this machine, with 1,000 validation images:
 
 # %% tags=["nbval-ignore-output"]
 from course_utils import widgets
@@ -319,7 +320,7 @@ from course_utils import widgets
 quantized, float32 = scenes.measure(
     "fashion_dscnn", 4, "per tensor, symmetric", track=lambda s: widgets.progress(s, "Measuring")
 )
-print(f"4 bits per tensor {quantized}, float32 {float32}, of validation images")
+print(f"4 bits per tensor  {quantized}\nfloat32            {float32}")
 assert quantized.value < float32.value - 10
 
 # %% [markdown]
@@ -498,13 +499,13 @@ checks.beside_lecture(rows, "fashion_cnn, per channel, min-max ranges of 100 tra
 #
 # | word | meaning | where you met it |
 # |---|---|---|
-# | uniform | all steps equally wide | the staircase under *Explore*. Not uniform: floating point, in notebook 05, and codebooks, in notebook 10 |
-# | symmetric, asymmetric | $Z = 0$, or $Z$ where zero falls | the tick box *symmetric*; `affine` and `symmetric_scale` |
-# | granularity | one scale for a tensor, or one for each channel | the tick box *per channel*; *Per tensor or per channel* |
-# | clipping range, calibration | which values get a code at all | the slider *range*; *Predict: calibration* |
-# | static | activations' ranges are found ahead | *Predict: calibration*. Dynamic: found anew for each input, in notebook 08 |
-# | simulated | rounded to codes, but computed in float | every accuracy in this notebook. Integer-only: notebook 07 |
-# | post-training | the weights stay as trained | this notebook. Quantization-aware training: notebook 09 |
+# | uniform | all steps equally wide | the staircase in [Explore a real layer](#Explore-a-real-layer). Not uniform: floating point, notebook 05, and codebooks, notebook 10 |
+# | symmetric, asymmetric | $Z = 0$, or $Z$ where zero falls | the tick box *symmetric*; [The scale and the zero point](#The-scale-and-the-zero-point) |
+# | granularity | one scale for a tensor, or one for each channel | the tick box *per channel*; [Per tensor or per channel](#Per-tensor-or-per-channel) |
+# | clipping range, calibration | which values get a code at all | the slider *range*; [Predict: calibration](#Predict:-calibration) |
+# | static | activations' ranges are found ahead | [How many inputs, and which?](#How-many-inputs,-and-which?) Dynamic: found anew for each input, notebook 08 |
+# | simulated | rounded to codes, but computed in float | [Measure: all weights in 2 to 16 bits](#Measure:-all-weights-in-2-to-16-bits). Integer-only: notebook 07 |
+# | post-training | the weights stay as trained | this whole notebook. Quantization-aware training: notebook 09 |
 
 # %% [markdown]
 # ## Check yourself
