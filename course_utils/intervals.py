@@ -139,3 +139,26 @@ def seeds_interval(values):
         raise ValueError(f"An interval over seeds takes 2 to 10 values, not {len(values)}.")
     half = _T_975[len(values) - 2] * stdev(values) / math.sqrt(len(values))
     return fmean(values) - half, fmean(values) + half
+
+
+def unpaired_difference(correct_before, correct_after, n, confidence=0.95):
+    """Interval (low, high) for the accuracy lost, where only two totals are known.
+
+    Like `paired_difference`, but for tables that do not tell which images changed, each total out
+    of n. It is wider: it must allow for two different samples. With the accuracies p, q and their
+    `wilson` intervals (l1, u1) and (l2, u2),
+
+        p - q - sqrt((p - l1)^2 + (u2 - q)^2)    to    p - q + sqrt((u1 - p)^2 + (q - l2)^2)
+
+    Source: R. G. Newcombe, "Interval estimation for the difference between independent
+    proportions", Statistics in Medicine 17 (1998), 873-890, method 10.
+    Raises ValueError as `wilson` does.
+
+    >>> low, high = unpaired_difference(35_385, 35_005, n=50_000)      # 70.77 % and 70.01 %
+    >>> f"{low:.4f} to {high:.4f}"
+    '0.0019 to 0.0133'
+    """
+    p, q = correct_before / n, correct_after / n
+    low_p, high_p = wilson(correct_before, n, confidence)
+    low_q, high_q = wilson(correct_after, n, confidence)
+    return p - q - math.hypot(p - low_p, high_q - q), p - q + math.hypot(high_p - p, q - low_q)
