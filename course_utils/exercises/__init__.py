@@ -16,5 +16,6 @@ from course_utils.exercises import (  # noqa: F401
     pruning,
     quantization,
     techniques,
+    training_aware,
     weights,
 )

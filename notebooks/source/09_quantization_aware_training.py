@@ -1,0 +1,305 @@
+# %% [markdown]
+# # 09 · Quantization-aware training: train it to survive
+#
+# **After this notebook you will be able to** say what fake quantization does to a training graph,
+# why its gradient is made up and works, when training with rounding pays, when it buys
+# nothing, and when it is not enough.
+#
+# About 60 minutes. Each recorded run was made with five seeds.
+
+# %%
+try:
+    from course_utils import env
+except ModuleNotFoundError:
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+env.check_kernel()
+
+# %% [markdown]
+# ## Predict
+#
+# Quantization after training (notebook 08) cost nothing measurable at 8 bits. Now the weights of
+# the depthwise network get 4 bits, with one scale for each kernel; activations keep 8.
+
+# %%
+from course_utils import checks, data
+from course_utils.explorers import training_aware as explorers
+from course_utils.scenes import training_aware as scenes
+
+checks.predict(
+    "09.ptq_4_bits",
+    "fashion_dscnn is right on 90.7 % of the test images. How many points does it lose when its "
+    "trained weights are rounded to 4 bits?",
+    {
+        "less than 2 points": (-100, 2),
+        "2 to 10 points": (2, 10),
+        "10 to 30 points": (10, 30),
+        "more than 30 points": (30, 100),
+    },
+    unit="points",
+    reveal=scenes.lost(4, "ptq").value,
+    because="15 codes must serve channels of very different size, because batch normalization was "
+    "folded into them: the small ones all become zero.",
+)
+
+# %% [markdown]
+# ## Explore
+#
+# "Mimic the inference path during the training phase", says the lecture: round in the forward
+# pass, so that the loss feels it. But rounding is a staircase, and the slope of a staircase is
+# zero. Step through gradient descent on a single rounded weight, with the true gradient and with
+# the *straight-through* one, which pretends that the staircase is a ramp.
+
+# %%
+explorers.descent()
+
+# %% [markdown]
+# The weight with the true gradient never moves. The other one walks until it stands at the edge
+# between the two codes next to the target, and then steps to and fro: no code is the target, and
+# each of the two sends it back to the other. More bits make the steps smaller.
+
+# %% [markdown]
+# ## Explain
+#
+# ### Fake quantization
+#
+# Write the rounding of a kernel, symmetric, with one scale $S$, back to real numbers:
+#
+# $$w_q = \operatorname{round}\left(\frac{w}{S}\right) S \qquad
+# S = \frac{\max |w|}{2^{b-1} - 1}$$
+
+# %%
+import numpy as np
+
+
+def fake_quantize(w, bits):
+    # BEGIN SOLUTION
+    scale = np.max(np.abs(w)) / (2 ** (bits - 1) - 1)
+    return np.round(w / scale) * scale
+    # END SOLUTION
+
+
+checks.check("09.fake_quantize", fake_quantize)
+
+# %% [markdown]
+# ### The straight-through estimator
+#
+# Going backward, rounding is skipped: the gradient `upstream` that arrives passes as it is. One
+# exception: where $x$ lies outside the range `low` to `high`, it was clipped, and moving it
+# changes nothing.
+
+# %%
+
+
+def straight_through(upstream, x, low, high):
+    # BEGIN SOLUTION
+    return np.where((x >= low) & (x <= high), upstream, 0.0)
+    # END SOLUTION
+
+
+checks.check("09.straight_through", straight_through)
+
+# %% [markdown]
+# ### What is rounded: the folded kernel
+#
+# On the device no batch normalization is left: it multiplies each output channel by a constant,
+# so that it is computed once, into the kernel. Training must round what the device will round.
+# Write the folded kernel; `gamma` and `variance` have one entry for each output channel, which
+# is the kernel's last axis:
+#
+# $$w' = w \, \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}$$
+
+# %%
+
+
+def fold(kernel, gamma, variance, epsilon):
+    # BEGIN SOLUTION
+    return kernel * gamma / np.sqrt(variance + epsilon)
+    # END SOLUTION
+
+
+checks.check("09.fold", fold)
+
+# %% [markdown]
+# One layer's training graph. The ranges of the activations are found by *observers*: they start
+# from a few hundred images and follow each batch, as a moving average.
+
+# %%
+explorers.graph()
+
+# %% [markdown]
+# ## Measure
+#
+# The recorded runs: the shipped network, trained on over 20,000 images with rounding (QAT), for
+# each number of bits and each of five seeds. To be fair, a control was trained on for as many
+# steps *without* rounding, and rounded afterwards. The learning rate was chosen on validation
+# images; the test images were used once.
+
+# %%
+explorers.bits()
+
+# %%
+state = scenes.bits_results()
+print(f"float32 {state.float32:.2f} %; trained on in float32 {state.control[0]:.2f} % "
+      f"({state.control[1]:.2f} to {state.control[2]:.2f})\n")  # fmt: skip
+print("bits   PTQ                   control, then PTQ     QAT")
+for bits in state.bits:
+    cells = (state.means[method][bits] for method in ("ptq", "control_ptq", "qat"))
+    print(f"{bits:4}   " + "  ".join(f"{m:5.2f} ({a:5.2f} to {b:5.2f})" for m, a, b in cells))
+
+# %% [markdown]
+# **Where rounding after training fails and training with it repairs**: at 4 bits. Of what PTQ
+# loses, QAT wins back
+
+# %%
+print(scenes.recovered(4))
+assert scenes.recovered(4).low > 80
+assert max(state.values["ptq"][4]) < min(state.values["qat"][4])
+
+# %% [markdown]
+# **Where it buys nothing**: at 8 bits, above all with a scale for each channel, as LiteRT does
+# it. Here are the points lost against float32.
+
+# %%
+for method in ("ptq", "qat"):
+    print(f"8 bits, per channel, {method}: {scenes.lost(8, method, 'ptq_vs_qat_8bit')} lost")
+assert abs(scenes.lost(8, "ptq", "ptq_vs_qat_8bit").value) < 0.5
+
+# %% [markdown]
+# **Where neither is enough**: at 2 bits three codes are left, and the largest weight decides where
+# they are. Better ranges, not more patience, would be needed there: learned scales, or a scale
+# for each channel.
+
+# %%
+for method in ("ptq", "qat"):
+    print(f"2 bits, {method}: {scenes.lost(2, method)} lost")
+
+# %% [markdown]
+# ### Train one yourself
+#
+# Less than a minute: the 7,000 training images that ship, once over, with 4-bit weights.
+# TensorFlow starts here.
+
+# %%
+from course_utils import quantization_aware, simulated_quantization, widgets
+
+network, images = data.checkpoint("fashion_dscnn"), data.load("fashion_mnist")
+layers, weights = simulated_quantization.fold_batch_norm(network.layers, network.weights)
+ranges = quantization_aware.calibrated_ranges(layers, weights, images.x_train[:300])
+how = {"weight_bits": 4, "per_channel": False}
+
+with widgets.progress_bar("Training with 4-bit weights") as report:
+    mine = quantization_aware.fine_tune(
+        layers, weights, images.x_train, images.y_train, ranges=ranges, progress=report, **how
+    )
+
+# %% tags=["nbval-ignore-output"]
+from course_utils import evaluation
+
+x, y = images.x_test, images.y_test
+before = quantization_aware.predict(layers, weights, x, ranges=ranges, **how)
+after = quantization_aware.predict(layers, mine.weights, x, ranges=mine.ranges, **how)
+ptq, qat = evaluation.count(before == y), evaluation.count(after == y)
+print(f"rounded after training  {ptq}\ntrained with rounding   {qat}")
+print(f"recorded, 20,000 images {state.means['qat'][4][0]:.2f}%")
+assert qat.value > ptq.value + 0.2
+
+# %% [markdown]
+# ### The same answers everywhere
+#
+# A network that was trained with 8-bit rounding, a scale for each channel, was converted to int8.
+# It brought its ranges along: the converter needed no calibration data. Three engines answer
+# alike: the integer engine of notebook 07, LiteRT's reference kernels, and TFLM where it is
+# installed.
+
+# %%
+from course_utils import integer_engine, micro
+from course_utils.quantization import quantize
+
+tflite = data.model("fashion_dscnn_qat")
+model = integer_engine.IntegerModel(tflite)
+codes = quantize(x[:200], model.input.qparams)
+ours = model.run(codes)
+litert = evaluation.run(tflite, codes, "reference")
+print(f"integer engine and LiteRT: largest difference {np.abs(ours - litert.astype(int)).max()}")
+
+# %% tags=["nbval-ignore-output"]
+if micro.missing():
+    print(micro.missing())
+else:
+    same = np.array_equal(ours, micro.run(tflite, codes))
+    print(f"integer engine and TFLM: {'equal, every bit' if same else 'different'}")
+    assert same
+
+# %% [markdown]
+# ## Beside the lecture
+#
+# The lecture's table, on ImageNet's 50,000 validation images:
+
+# %%
+for name, *percent in data.lecture_table("ptq_vs_qat")["rows"]:
+    print(f"{name:22} float {percent[0]:.2f} %   PTQ {percent[1]:.2f} %   QAT {percent[2]:.2f} %")
+
+# %% [markdown]
+# ### Predict
+#
+# MobileNet v2: 70.77 % in float, 70.01 % after QAT, and 70.20 % after PTQ. QAT *loses*?
+
+# %%
+differences = {(name, what): measured for name, what, measured in scenes.lecture_differences()}
+real = differences["MobileNet v2 1.0 224", "PTQ to QAT"]
+
+checks.predict(
+    "09.difference",
+    "Is 70.01 % (QAT) against 70.20 % (PTQ) a difference, with 50,000 images?",
+    ["yes, QAT is worse", "it could be chance"],
+    reveal="yes, QAT is worse" if real.low > 0 else "it could be chance",
+    because=f"The interval of the difference is {real}: it holds zero. Paired by image it would be "
+    "narrower, but the table does not tell which images changed.",
+)
+
+# %%
+for (name, what), measured in differences.items():
+    verdict = "a difference" if measured.low > 0 or measured.high < 0 else "could be chance"
+    print(f"{name:22} {what:12} {measured} lost: {verdict}")
+
+# %% [markdown]
+# So the table shows that MobileNet v1 loses by PTQ and that QAT repairs it, and that MobileNet v2
+# loses something either way (by PTQ only just). The rest could be chance. And each QAT number is
+# a single training run: another seed gives another number, and the table has no seeds.
+
+# %%
+checks.beside_lecture(
+    [
+        checks.Row(
+            "8 bits, per channel: lost by QAT against PTQ",
+            "Accuracy ≥ integer",
+            scenes.qat_against_ptq(),
+            topic="Technique table",
+            claim=(-100.0, 0.0),
+            why="Training on costs a little here, with rounding or without.",
+        ),
+        checks.Row(
+            "share of the loss recovered at 4 bits",
+            "Allow the training phase to recover the error “naturally”",
+            scenes.recovered(4),
+            topic="Quantization-aware training",
+            claim=bool(scenes.recovered(4).low > 50),
+        ),
+    ],
+    "What training with rounding buys",
+)
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+checks.scoreboard()
+
+# %% [markdown]
+# ## Read next
+#
+# - Gholami et al., *A Survey of Quantization Methods for Efficient Neural Network Inference*
+#   (arXiv:2103.13630), the lecture's first paper for discussion: section III-G is this notebook.
+# - Bengio, Léonard and Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*
+#   (arXiv:1308.3432): where the straight-through estimator comes from.
+# - Jacob et al., *Quantization and Training of Neural Networks* (arXiv:1712.05877), section 3.
