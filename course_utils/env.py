@@ -138,7 +138,7 @@ def _import_quietly(name):
 
 
 def seed(n):
-    """Seed Python's generator, and NumPy's and TensorFlow's where they are loaded.
+    """Seed Python's generator, and NumPy's, TensorFlow's and tf_keras's where they are loaded.
 
     Args:
         n: integer, 0 <= n < 2**32.
@@ -161,6 +161,8 @@ def seed(n):
         sys.modules["numpy"].random.seed(n)
     if "tensorflow" in sys.modules:
         sys.modules["tensorflow"].random.set_seed(n)
+    if "tf_keras" in sys.modules:  # its initializers may have a generator of their own
+        sys.modules["tf_keras"].utils.set_random_seed(n)
 
 
 # --------------------------------------------------------------------------------------

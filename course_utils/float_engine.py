@@ -37,24 +37,29 @@ def forward(layers: Layers, weights: Weights, x: np.ndarray) -> np.ndarray:
     array([[1.5],
            [0. ]], dtype=float32)
     """
+    return by_batches(
+        lambda batch: reduce(lambda y, layer: apply(layer, weights, y), layers, batch), x
+    )
 
-    def run(batch):
-        return reduce(lambda y, layer: apply(layer, weights, y), layers, batch)
 
-    # Each processor takes batches of its own: NumPy lets go of Python's lock, and one BLAS thread
-    # for each is quicker than several that wait for one another.
+def by_batches(function, x: np.ndarray) -> np.ndarray:
+    """What the function makes of x, shape (n, ...), given to it `BATCH` inputs at a time.
+
+    Each processor takes batches of its own: NumPy lets go of Python's lock, and one BLAS thread
+    for each is quicker than several that wait for one another.
+    """
     with blas.one_thread(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return np.concatenate(list(pool.map(run, _batches(_float32(x)))))
+        return np.concatenate(list(pool.map(function, _batches(_float32(x)))))
 
 
 def trace(layers: Layers, weights: Weights, x: np.ndarray) -> dict[str, np.ndarray]:
     """Output of every layer by name, each (n, ...) float32. Keeps them all: mind the memory."""
-    x = _float32(x)
     activations: dict[str, list[np.ndarray]] = {layer["name"]: [] for layer in layers}
-    for batch in _batches(x):
-        for layer in layers:
-            batch = apply(layer, weights, batch)
-            activations[layer["name"]].append(batch)
+    with blas.one_thread():
+        for batch in _batches(_float32(x)):
+            for layer in layers:
+                batch = apply(layer, weights, batch)
+                activations[layer["name"]].append(batch)
     return {name: np.concatenate(parts) for name, parts in activations.items()}
 
 

@@ -157,12 +157,9 @@ def forward(layers, weights, x, qparams: Mapping[str, QParams]) -> np.ndarray:
 
     Give weights from `quantize_kernels` to have both quantized.
     """
-    outputs = []
-    x = np.asarray(x, np.float32)
-    for start in range(0, len(x), float_engine.BATCH):
-        batch = x[start : start + float_engine.BATCH]
-        outputs.append(continue_from(layers, weights, batch, qparams, INPUT))
-    return np.concatenate(outputs)
+    return float_engine.by_batches(
+        lambda batch: continue_from(layers, weights, batch, qparams, INPUT), x
+    )
 
 
 def continue_from(layers: Iterable, weights, batch, qparams, name=None):
