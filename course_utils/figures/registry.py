@@ -22,12 +22,23 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import data, style
-from course_utils.figures import boards, floats, integers, pruning, quantization, weights
+from course_utils.figures import (
+    boards,
+    floats,
+    integers,
+    pruning,
+    quantization,
+    techniques,
+    training_aware,
+    weights,
+)
 from course_utils.scenes import boards as board_scenes
 from course_utils.scenes import floats as float_scenes
 from course_utils.scenes import integers as integer_scenes
 from course_utils.scenes import pruning as pruning_scenes
 from course_utils.scenes import quantization as quantization_scenes
+from course_utils.scenes import techniques as technique_scenes
+from course_utils.scenes import training_aware as training_aware_scenes
 from course_utils.scenes import weights as weight_scenes
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
@@ -232,6 +243,54 @@ ENTRIES = (
         lambda: quantization_scenes.draws("fashion_cnn"),
         quantization.draw_draws,
         quantization.alt_draws,
+    ),
+    Entry(
+        "fig-techniques",
+        "08_post_training_quantization",
+        "Five files of one network: where their bytes are, what they lose, where they run.",
+        lambda: technique_scenes.techniques("fashion_cnn")[3],
+        techniques.draw_techniques,
+        techniques.alt_techniques,
+    ),
+    Entry(
+        "fig-int8-granularity",
+        "08_post_training_quantization",
+        "With eight bits, one scale for a whole kernel costs no accuracy that can be shown.",
+        lambda: technique_scenes.granularity(),
+        techniques.draw_granularity,
+        techniques.alt_granularity,
+    ),
+    Entry(
+        "fig-layer-errors",
+        "08_post_training_quantization",
+        "Layers differ in how few bits they bear: one kernel rounded at a time, to 4 bits.",
+        lambda: technique_scenes.layer_errors("fashion_dscnn")[4],
+        techniques.draw_layer_errors,
+        techniques.alt_layer_errors,
+    ),
+    Entry(
+        "fig-straight-through",
+        "09_quantization_aware_training",
+        "The slope of a staircase is zero; the straight-through estimator walks it all the same.",
+        lambda: training_aware_scenes.descent(3)[20],
+        training_aware.draw_descent,
+        training_aware.alt_descent,
+    ),
+    Entry(
+        "fig-fake-quantization",
+        "09_quantization_aware_training",
+        "Quantization-aware training mimics the inference path: where the rounding sits.",
+        lambda: training_aware_scenes.graph(),
+        training_aware.draw_graph,
+        training_aware.alt_graph,
+    ),
+    Entry(
+        "fig-ptq-qat",
+        "09_quantization_aware_training",
+        "Eight bits need no training, four bits are repaired by it, two bits by neither.",
+        lambda: training_aware_scenes.bits_results(),
+        training_aware.draw_bits,
+        training_aware.alt_bits,
     ),
 )
 

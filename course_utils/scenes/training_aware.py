@@ -11,8 +11,8 @@ from course_utils import simulated_quantization as simulated
 from course_utils.figures.training_aware import BIT_METHODS, BitResults, Descent, Graph, nearest
 from course_utils.quantization import QParams, code_range, dequantize
 
-STEPS = 24
-START, TARGET, LEARNING_RATE = -0.85, 0.45, 0.08
+STEPS = 30
+START, TARGET, LEARNING_RATE = -0.85, 0.45, 0.15
 IMAGENET_IMAGES = 50_000  # the validation set that the lecture's accuracies were measured on
 
 

@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 
-from course_utils import data, env, models, quantization_aware, training
+from course_utils import (
+    data,
+    env,
+    evaluation,
+    integer_engine,
+    micro,
+    models,
+    quantization_aware,
+    training,
+)
 from course_utils import simulated_quantization as simulated
+from course_utils.quantization import quantize
 
 pytestmark = pytest.mark.tensorflow
 
@@ -121,3 +131,16 @@ def test_bad_input_gets_a_sentence(network):
 
 def test_versions_tell_what_training_depends_on():
     assert {"tensorflow", "tf_keras"} <= set(training.versions())
+
+
+def test_the_shipped_network_answers_alike_in_every_engine():
+    """data/models/fashion_dscnn_qat_int8.tflite: NumPy, LiteRT's reference kernels, and TFLM."""
+    x = data.load("fashion_mnist").x_test[:300]
+    tflite = data.model("fashion_dscnn_qat")
+    model = integer_engine.IntegerModel(tflite)
+    codes = quantize(x, model.input.qparams)
+    ours = model.run(codes)
+    assert np.abs(ours - evaluation.run(tflite, codes, "reference").astype(int)).max() <= 1
+    if micro.missing():
+        pytest.skip("2026-11: tflite-micro has wheels for Linux x86-64 only")
+    assert np.array_equal(ours, micro.run(tflite, codes))
