@@ -7,5 +7,5 @@ conversion), views (figures, widgets, checks). Importing this package imports no
 import os
 
 # ipywidgets reads this when it is imported. A kernel that echoes every move of a slider back to
-# the browser keeps both busy: without it an Explorer answers a fifth sooner (benchmarks/sliders.py).
+# the browser keeps both busy: without it an Explorer answers a fifth sooner.
 os.environ.setdefault("JUPYTER_WIDGETS_ECHO", "0")
