@@ -427,6 +427,10 @@ def test_check_never_raises_in_a_student_notebook(answer):
         context = CONTEXTS.get(id, {})
         if id == "02.budget":
             context = {"evaluate": evaluate, "target": 0.8}
+        if id == "08.tflm":
+            context = {"truth": {"float32", "int8"}}
+        if id == "08.selective":
+            context = {"evaluate": {None: 40, "a": 60}.get, "sizes": {"a": 9}}
         assert check(id, answer, **context).state != "cannot check"
 
 
