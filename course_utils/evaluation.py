@@ -6,7 +6,7 @@ LiteRT, one of two ways:
 
     "xnnpack"    what LiteRT does unless told otherwise: kernels written for this processor
     "reference"  the plain loops that define each operator: slow, and what TFLM's kernels follow
-                 (int8 outputs equal to within 1; XNNPACK's differ by a few codes of 255)
+                 (each int8 operator within one code; after a softmax up to 12, see notebook 07)
 """
 
 from __future__ import annotations

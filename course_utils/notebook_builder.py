@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import re
 import sys
 import time
@@ -24,6 +23,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from course_utils.data import write_atomically
 from course_utils.notebook_source import ROOT, SourceError, read_cells, relative, source_text
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -221,7 +221,7 @@ def build(source: Path, run: bool = True, report=lambda message: None) -> None:
     for path, notebook in notebooks.items():
         if kept := _keep_edited(path, source.parents[1] / "kept"):
             report(f"  {relative(path)} had been edited: the edited one is {relative(kept)}\n")
-        _write(path, (nbformat.writes(notebook) + "\n").encode())
+        write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
 
 
 def check(source: Path) -> list[str]:
@@ -265,7 +265,7 @@ def _keep_edited(path: Path, folder: Path) -> Path | None:
     number = 1
     while (kept := folder / f"{path.stem}.{number}.ipynb").exists():
         number += 1
-    _write(kept, path.read_bytes())
+    write_atomically(kept, path.read_bytes())
     return kept
 
 
@@ -280,17 +280,6 @@ def _read(path: Path) -> nbformat.NotebookNode | None:
         return nbformat.read(path, as_version=4)
     except Exception:  # whatever JSON holds, nbformat stumbles over it in its own way
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole: a reader sees the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: list[str] | None = None, folder: Path = NOTEBOOKS) -> int:
