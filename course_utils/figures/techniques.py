@@ -9,7 +9,7 @@ import numpy as np
 from course_utils import style
 
 PARTS = {"kernels": "blue", "biases": "orange", "rest": "violet"}
-PART_LABELS = {"kernels": "kernels", "biases": "biases", "rest": "operators, names, scales"}
+PART_LABELS = {"kernels": "kernels", "biases": "biases", "rest": "the rest"}
 
 
 class Technique(NamedTuple):
@@ -66,14 +66,14 @@ def _kb(size):
 def draw_techniques(state: Techniques, figure=None):
     """Draw bytes by part, paired loss and runtimes, one row a technique. -> Figure"""
     if figure is None:
-        figure = style.figure(width=9.2, height=4.6)
+        figure = style.figure(width=9.2, height=4.8)
         with style.rc():
             grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1], width_ratios=[1.4, 1.05, 1.45])
             axes = [figure.add_subplot(grid[0, column]) for column in range(3)]
             for ax in axes:
                 figure.moving[f"row{len(figure.moving)}"] = ax.axhspan(
-                    -0.45, 0.45, facecolor="#E9EEF2", edgecolor=style.INK, linewidth=0.8,
-                    zorder=0, animated=True,
+                    -0.45, 0.45, facecolor="none", edgecolor=style.INK, linewidth=1.6,
+                    animated=True,
                 )  # fmt: skip
                 ax.set_ylim(len(state.rows) - 0.4, -0.6)
                 ax.set_yticks(range(len(state.rows)), [row.mode for row in state.rows])
@@ -126,7 +126,8 @@ def _draw_bytes(ax, state):
     for y, size in enumerate(left):
         ax.text(size, y, f" {size:.1f}", va="center", fontsize=9)
     ax.set(xlim=(0, left.max() * 1.22), xlabel="kB (1 kB = 1000 bytes)", title="Bytes, by part")
-    ax.legend(loc="lower right", fontsize=8, handlelength=1.4)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, fontsize=8.5,
+              handlelength=1.4, columnspacing=1.2)  # fmt: skip
     ax.grid(axis="y", visible=False)
 
 
@@ -197,7 +198,7 @@ def draw_granularity(state: Granularity):
         ax.set(ylim=(len(state.loss) - 0.5, -0.5), xlabel="points of test accuracy lost to int8",
                title="One scale for each channel, or one for the whole kernel")  # fmt: skip
         ax.margins(x=0.12)
-        ax.legend(loc="lower right")
+        ax.legend(loc="upper left")
     return figure
 
 

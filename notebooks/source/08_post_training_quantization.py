@@ -54,7 +54,8 @@ explorers.techniques()
 # %% [markdown]
 # Three things to look for:
 #
-# - which part of the file does not shrink? Compare the three networks.
+# - which part of the file does not shrink? ("The rest" is operators, names and scales.) Compare
+#   the three networks.
 # - does any interval of the loss leave out zero?
 # - which files does TFLM, the runtime for microcontrollers, refuse?
 
