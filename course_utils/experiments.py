@@ -901,7 +901,7 @@ def _resumable(experiment, key, fingerprint, compute):
         print(f"  {path.name} is from another recipe or version: computed anew", flush=True)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         print(f"  {path.name} is damaged: computed anew", flush=True)
     started = time.perf_counter()
     arrays = compute()
