@@ -39,7 +39,7 @@ def tflm():
 
 def whole_test_set(name):
     """Return the whole official test set of a shipped network's data set."""
-    return data.load(models.DATASETS[name.removesuffix("_int8")]).x_test
+    return data.load(models.DATASETS[name.removesuffix("_int8").removesuffix("_qat")]).x_test
 
 
 def quantized(x, model):
