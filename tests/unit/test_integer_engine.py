@@ -311,23 +311,29 @@ def test_the_input_is_left_as_it_was(watch):
     np.testing.assert_array_equal(x, before)
 
 
-def test_weights_read_back_are_the_float_weights_quantized():
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_weights_read_back_are_the_float_weights_quantized(per_channel):
     """The scales of a converted file give its stored codes from the checkpoint's weights."""
+    from course_utils import conversion
     from course_utils.quantization import quantize
 
     compared = 0
     for name in ("fashion_cnn", "lenet_300_100", "watch_cnn"):
-        weights = data.checkpoint(name).weights
-        graph = tflite_file.read(data.model(name, "int8"))
-        kernels = [weights[kernel] for kernel in models.kernel_names(data.checkpoint(name).layers)]
+        network = data.checkpoint(name)
+        calibration = data.load(models.DATASETS[name]).x_train[:20]
+        model = models.set_weights(models.build(name), network.weights)
+        graph = tflite_file.read(conversion.convert(model, "int8", calibration, per_channel))
+        kernels = [network.weights[kernel] for kernel in models.kernel_names(network.layers)]
         layers = [op for op in graph.operators if op.name in ("CONV_2D", "FULLY_CONNECTED")]
         assert len(kernels) == len(layers)
         for kernel, op in zip(kernels, layers, strict=True):
             stored = graph.tensors[op.inputs[1]]
+            assert stored.scale.size == (len(stored.data) if per_channel else 1)
             kernel = np.moveaxis(kernel, -1, 0)
             np.testing.assert_array_equal(quantize(kernel, stored.qparams), stored.data)
             compared += stored.size
-    print(f"\n{compared} stored weights reproduced, 0 differing")
+    print(f"\n{compared} stored weights reproduced, 0 differing, per channel: {per_channel}")
 
 
 # --- bad input ------------------------------------------------------------------------------
