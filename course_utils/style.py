@@ -34,7 +34,7 @@ GREY = "#8A8A8A"  # what is there but is not the point
 
 WIDTH, HEIGHT = 8.5, 3.75  # CSS inches
 CSS_DPI = 96  # CSS pixels per inch
-SCALE = 1.5  # PNG pixels per CSS pixel
+SCALE = 1.25  # PNG pixels per CSS pixel: 1.5 is crisper, but a Sweep then takes 36 ms, not 32
 
 
 class Look(NamedTuple):
