@@ -88,8 +88,8 @@ checks.check("01.share", share_within)
 # ## Measure
 #
 # "Concentrated" as a number for every layer of every network here. A layer passes if its share
-# within ±1σ is above the normal distribution's. Small layers can miss it by chance: the table
-# counts weights as well as layers.
+# within ±1σ is above the normal distribution's. The first table counts layers; the one below
+# it tells each layer's size, since a small layer can miss the mark by chance.
 
 # %%
 rows = []

@@ -58,7 +58,8 @@ explorers.magnitude_pruning("fashion_cnn")
 # %% [markdown]
 # Three things to look for:
 #
-# - the accuracy stays flat for a while, then falls off a cliff. Where does it begin?
+# - the accuracy stays flat for a while, then falls, in steps and not always downward. Where does
+#   it begin?
 # - at the same $s$, layers lose different shares. Why? (Notebook 01: the shape of the histogram.)
 # - the bytes *as stored* never change. A zero in a float32 array is four bytes long.
 
