@@ -30,7 +30,7 @@ def magnitude_pruning(network):
             description=f"Magnitude pruning of {sweep.network.name}",
             slider="s, in every layer",
             alt=figures.alt_magnitude_pruning,
-            index=10,  # s = 0.5: something is removed, and the accuracy still stands
+            index=10,  # s = 0.5: enough is removed to be seen
         )
 
     return widgets.Sweeps(

@@ -105,8 +105,8 @@ checks.predict(
     "Each layer of the network is pruned alone, to 80 %. Which layer costs the most accuracy?",
     list(scenes.sensitivity("fashion_cnn").sparsity),
     reveal=scenes.sensitivity("fashion_cnn").most_sensitive,
-    because="A first layer has few weights, and everything after it depends on each of them. A "
-    "large dense layer has weights to spare.",
+    because="The two ends suffer most: the last and the first layer have few weights, 640 and "
+    "144, and no other layer can make up for them. The large layers between have some to spare.",
 )
 
 # %% [markdown]

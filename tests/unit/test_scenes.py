@@ -80,6 +80,13 @@ def test_the_most_sensitive_layer_loses_the_most():
     assert accuracy[state.most_sensitive()] == min(accuracy.values())
 
 
+def test_the_two_ends_suffer_most_as_notebook_02_says():
+    accuracy = scenes.sensitivity("fashion_cnn").at(0.8)
+    assert sorted(accuracy, key=accuracy.get)[:2] == ["dense2", "conv1"]
+    weights = data.checkpoint("fashion_cnn").weights
+    assert (weights["dense2/kernel"].size, weights["conv1/kernel"].size) == (640, 144)
+
+
 def test_what_a_network_needs_shrinks_with_its_bits():
     wide, narrow = boards.fit("watch_cnn", 32), boards.fit("watch_cnn", 8)
     assert wide.weights == 4 * narrow.weights
