@@ -30,6 +30,7 @@ NOTEBOOKS = ROOT / "notebooks"
 ROLES = ("student", "solution")
 CELL_TIMEOUT = 300  # seconds
 BIG_OUTPUT = 1_000_000  # characters of one output, above which the build warns
+PREDICTION = "checks.predict("  # its code holds the explanation: JupyterLab shows it folded
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -68,6 +69,8 @@ def make_notebook(source: Path, role: str) -> nbformat.NotebookNode:
             text = _links_from_solutions(text)
         new = nbformat.v4.new_code_cell if cell.kind == "code" else nbformat.v4.new_markdown_cell
         metadata = {"tags": list(cell.tags)} if cell.tags else {}
+        if cell.kind == "code" and PREDICTION in text:
+            metadata["jupyter"] = {"source_hidden": True}
         cells.append(new(text, id=identity, metadata=metadata))
     notebook = nbformat.v4.new_notebook(cells=cells)
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

@@ -295,17 +295,17 @@ def budget(answer, evaluate, target, within=0.01):
     # A margin must not be missed by the rounding of a subtraction.
     if pruned.accuracy >= pruned.best_accuracy - within - 1e-9:
         return replace(PASSED, says=reached)
-    if pruned.sparsity > target + 0.02:
-        return not_yet(
-            f"{reached} You prune more than the {percent(target)} that were asked, and pay for it.",
-            "beyond_target",
-        )
     if len(settings) > 1 and len(set(settings)) == 1:
         return not_yet(
             f"{reached} One s for all layers treats them alike, and they are not: some bear far "
             "more pruning than others. Lower s in the most sensitive layer, raise it in the "
             "largest.",
             "one_s",
+        )
+    if pruned.sparsity > target + 0.02:
+        return not_yet(
+            f"{reached} You prune more than the {percent(target)} that were asked, and pay for it.",
+            "beyond_target",
         )
     layer, gain = _most_costly_layer(answer, evaluate, pruned.accuracy)
     if gain > within:

@@ -21,7 +21,8 @@ env.check_kernel()
 # Every notebook goes the same way:
 #
 # 1. **Predict.** You commit to a guess before you see anything. A wrong guess is worth more than
-#    none, because it shows you what to look for.
+#    none, because it shows you what to look for. The code of a prediction is folded away, since
+#    it holds the explanation; the three dots open it.
 # 2. **Explore.** You move a slider and watch a real trained network change. Sliders take the
 #    arrow keys, Page Up and Page Down, Home and End.
 # 3. **Explain.** You write the formula as code. A check tells you whether it is right and, if
@@ -41,6 +42,7 @@ from course_utils.scenes import boards as scenes
 
 network = data.checkpoint("fashion_cnn")
 
+# %%
 checks.predict(
     "00.update",
     "How long does it take to send its float32 weights over a link of 5.47 kbit/s, "

@@ -31,6 +31,7 @@ from course_utils.scenes import weights as scenes
 lite0 = scenes.efficientnet_lite0()
 within = np.array([d.within[0] for d in lite0.distributions])
 
+# %%
 checks.predict(
     "01.concentrated",
     f"In how many of EfficientNet-Lite0's {len(within)} layers do more than 68.3 % of the weights "

@@ -30,6 +30,7 @@ from course_utils.scenes import pruning as scenes
 
 sweep = scenes.pruning_sweep("fashion_cnn")
 
+# %%
 checks.predict(
     "02.half",
     "Without any retraining, how much of its test accuracy does the Fashion-MNIST network lose "

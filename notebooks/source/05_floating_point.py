@@ -24,6 +24,7 @@ from course_utils import checks, data, floats, models, soft_float
 from course_utils.explorers import floats as explorers
 from course_utils.scenes import floats as scenes
 
+# %%
 checks.predict(
     "05.tenth",
     "0.1 + 0.2 == 0.3: in which format does a computer say True?",
@@ -109,6 +110,7 @@ checks.predict(
 largest_float32 = floats.FORMATS["float32"].largest
 finite = floats.count_between(-largest_float32, largest_float32)
 
+# %%
 checks.predict(
     "05.share",
     f"What share of all {finite:,} finite float32 numbers lies between -1 and 1?",

@@ -44,6 +44,7 @@ explorers.affine_mapping()
 from course_utils import checks, data, quantization
 from course_utils.scenes import quantization as scenes
 
+# %%
 checks.predict(
     "06.codes",
     "The layer dense1 of the Fashion-MNIST network has 51,200 weights. Quantized to 8 bits from "
@@ -344,6 +345,8 @@ losses = {
     "5 to 20 points": (5, 20),
     "more than 20 points": (20, 100),
 }
+
+# %%
 checks.predict(
     "06.noise",
     "fashion_cnn in int8, weights and activations, calibrated by min-max on 100 images of random "

@@ -37,6 +37,8 @@ counts = {
     "101 to 1,000": (101, 1001),
     "more than 1,000": (1001, 10_001),
 }
+
+# %%
 checks.predict(
     "07.equal",
     "IntegerModel, in this course, runs an int8 network in NumPy, with integers only. The TFLM "

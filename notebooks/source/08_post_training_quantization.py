@@ -25,6 +25,7 @@ from course_utils import checks, data, models
 from course_utils.explorers import techniques as explorers
 from course_utils.scenes import techniques as scenes
 
+# %%
 checks.predict(
     "08.smaller",
     "The Fashion-MNIST network with 56,714 parameters is converted to int8. How many times "

@@ -25,6 +25,7 @@ from course_utils import checks, data
 from course_utils.explorers import training_aware as explorers
 from course_utils.scenes import training_aware as scenes
 
+# %%
 checks.predict(
     "09.ptq_4_bits",
     "fashion_dscnn is right on 90.7 % of the test images. How many points does it lose when its "
@@ -249,6 +250,7 @@ for name, *percent in data.lecture_table("ptq_vs_qat")["rows"]:
 differences = {(name, what): measured for name, what, measured in scenes.lecture_differences()}
 real = differences["MobileNet v2 1.0 224", "float to QAT"]
 
+# %%
 checks.predict(
     "09.difference",
     "Is 70.01 % against 70.77 % a difference, with 50,000 images?",

@@ -70,6 +70,14 @@ def test_a_student_predicts_and_is_checked(source):
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_a_prediction_folds_its_explanation_away_and_nothing_else(source, role):
+    notebook = nbformat.read(notebook_path(source, role), as_version=4)
+    for cell in notebook.cells:
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert folded == (cell.cell_type == "code" and cell.source.startswith("checks.predict("))
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_relative_links_lead_somewhere(source, role):
     folder = notebook_path(source, role).parent
     for cell in make_notebook(source, role).cells:

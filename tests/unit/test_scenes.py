@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_utils import coding, data, float_engine, models, pruning
+from course_utils import checks, coding, data, float_engine, models, pruning
 from course_utils.scenes import boards, weights
 from course_utils.scenes import pruning as scenes
 
@@ -44,6 +44,12 @@ def test_the_recorded_accuracy_of_a_choice_is_that_of_the_pruned_network():
 def test_choices_that_were_not_measured_are_named(s, sentence):
     with pytest.raises(ValueError, match=sentence):
         scenes.evaluate_budget(s)
+
+
+def test_one_s_for_all_layers_is_named_on_the_real_network():
+    answer = dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 1.25)
+    result = checks.check("02.budget", answer, evaluate=scenes.evaluate_budget, target=0.75)
+    assert (result.state, result.mistake) == ("not yet", "one_s")
 
 
 def test_the_ledger_adds_up_the_layers():
