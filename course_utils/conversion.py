@@ -242,9 +242,10 @@ def ship_quantization_aware(name="fashion_dscnn", seed=1):
 
     The run of that seed of the experiment "ptq_vs_qat_8bit".
     """
-    from course_utils import data, experiments, training
+    from course_utils import data, training
+    from course_utils.experiments import training_aware
 
-    trained, _, recipe = experiments.train_for_rounding(name, seed, 8, per_channel=True)
+    trained, _, recipe = training_aware.train_for_rounding(name, seed, 8, per_channel=True)
     tflite = convert(trained.model, "int8")
     path = f"models/{name}_qat_int8.tflite"
     data.write_bytes(

@@ -6,13 +6,13 @@ from functools import cache
 
 import numpy as np
 
-from course_utils import checks, data, experiments, float_engine, intervals, models
+from course_utils import checks, data, float_engine, intervals, models
 from course_utils import integer_engine as engine
+from course_utils.experiments.recording import NETWORKS
 from course_utils.figures.integers import Kernels, LayerTrace, Requantization, Terms
 from course_utils.quantization import dequantize, quantize
 
 NETWORK = "fashion_cnn"
-NETWORKS = experiments.NETWORKS
 OUTPUT_SCALE = 0.04  # of the explorer's output: ReLU6 then ends 150 codes above the zero point
 POINTS = 801
 KINDS = {"reference": "LiteRT reference", "xnnpack": "XNNPACK"}  # LiteRT's kernels

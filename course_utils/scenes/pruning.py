@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils import checks, coding, data, experiments, intervals, models, pruning
+from course_utils import checks, coding, data, intervals, models, pruning
+from course_utils.experiments import pruning as recorded
 from course_utils.figures.pruning import Budget, Pruned, Sensitivity
 
 GRID_NETWORK = "fashion_cnn"  # the network of which every combination was measured
@@ -57,9 +58,9 @@ def pruning_sweep(network, track=iter) -> Sweep:
         return _sweep(data.checkpoint(network), record["s"], record["networks"][network])
     dataset = data.load(models.DATASETS[network.record["architecture"]])
     kernels = models.kernel_names(network.layers)
-    positions = track(experiments.S)
-    measured = experiments.sweep(network, dataset, kernels, positions, splits=("test",))
-    return _sweep(network, experiments.S, measured)
+    positions = track(recorded.S)
+    measured = recorded.sweep(network, dataset, kernels, positions, splits=("test",))
+    return _sweep(network, recorded.S, measured)
 
 
 def _sweep(network, s, measured):

@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from course_utils import data, experiments, float_engine, models
+from course_utils import data, float_engine, models
+from course_utils.experiments import pruning as experiments
 
 RECORDED = ("pruning_sweep", "pruning_sensitivity", "pruning_grid")
 

@@ -214,9 +214,10 @@ def test_the_two_eight_bit_formats_compare_as_told():
 
 def test_a_loss_is_what_one_counts_now():
     """The recorded loss of the smallest network, counted again."""
-    from course_utils import experiments, float_engine
+    from course_utils import float_engine
+    from course_utils.experiments.quantization import folded
 
-    layers, weights, dataset = experiments.folded("watch_cnn")
+    layers, weights, dataset = folded("watch_cnn")
     rounded = {key: floats.round_to(w, "float8_e5m2") for key, w in weights.items()}
     before = float_engine.predict(layers, weights, dataset.x_test) == dataset.y_test
     after = float_engine.predict(layers, rounded, dataset.x_test) == dataset.y_test

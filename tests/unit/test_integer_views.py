@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from course_utils import data, experiments, float_engine, intervals
+from course_utils import data, float_engine, intervals
 from course_utils import integer_engine as engine
 from course_utils.exercises import integers as exercises
+from course_utils.experiments import integers as experiments
 from course_utils.explorers import integers as explorers
 from course_utils.figures import integers as figures
 from course_utils.quantization import QParams

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from course_utils import data, experiments
+from course_utils import data
+from course_utils.experiments import recording
 
 
 @pytest.fixture
@@ -18,11 +19,11 @@ def part(tmp_path, monkeypatch):
 
     def run(fingerprint="a", compute=compute):
         before = len(calls)
-        found = experiments._resumable("test", "key", fingerprint, compute)
+        found = recording.resumable("test", "key", fingerprint, compute)
         assert float(found["seconds"]) >= 0
         return int(found["value"]), len(calls) > before
 
-    run.path = tmp_path / experiments.PARTIAL / "test" / "key.npz"
+    run.path = tmp_path / recording.PARTIAL / "test" / "key.npz"
     return run
 
 

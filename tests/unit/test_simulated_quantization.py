@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from course_utils import data, experiments, float_engine, models, quantization
+from course_utils import data, float_engine, models, quantization
 from course_utils import simulated_quantization as simulated
+from course_utils.experiments import quantization as experiments
 
 NETWORKS = experiments.QUANTIZED
 RECORDED = ("quantization_sweep", "calibration")
