@@ -1,4 +1,4 @@
-"""Magnitude pruning: thresholds, masks, and how much a threshold removes.
+"""Pruning: thresholds, masks of single weights and of whole patterns, and schedules.
 
 The lecture ("Magnitude Pruning") prunes a weight when its magnitude does not exceed a
 threshold, and gives every layer its own threshold from the spread of its weights:
@@ -6,7 +6,8 @@ threshold, and gives every layer its own threshold from the spread of its weight
     thresh(w_i) = w_i  if |w_i| >  lambda
                   0    if |w_i| <= lambda          lambda = s * sigma_l
 
-Everything here is NumPy. A mask is a bool array: True keeps the weight, False prunes it.
+"Structured Pruning" removes whole neurons, or keeps 2 weights of every 4. Everything here is
+NumPy. A mask is a bool array in the shape of the weights: True keeps a weight, False prunes it.
 """
 
 from __future__ import annotations
@@ -67,6 +68,120 @@ def prune(weights, s):
     """
     weights = require_weights(weights)
     return np.where(magnitude_mask(weights, magnitude_threshold(weights, s)), weights, 0)
+
+
+def random_mask(weights, sparsity, rng):
+    """Return a mask that prunes this share of the weights at random: the control experiment.
+
+    weights:  real array of any shape; only the shape matters.
+    sparsity: real number in [0, 1), the share to prune, rounded to a whole number of weights.
+    rng:      a `numpy.random.Generator`.
+    Returns a bool array of the same shape. Raises ValueError if no weight would be left.
+
+    >>> int(random_mask(np.ones(8), 0.75, np.random.default_rng(0)).sum())
+    2
+    """
+    weights = require_weights(weights)
+    mask = np.ones(weights.size, dtype=bool)
+    mask[: require_share(sparsity, "sparsity", weights.size, "weight")] = False
+    return rng.permutation(mask).reshape(weights.shape)
+
+
+def channel_norms(weights, axis, order=2):
+    """Return the norm of each channel's weights: (sum |w|^order)^(1/order), float64.
+
+    weights: real array with the channels along `axis`, for example (height, width, in, out).
+    axis:    the axis KEPT, as `channel_axis` in quantization: -1 ranks the outputs of a Keras
+             kernel, that is, its neurons. The sum runs over all other axes.
+    order:   1 (Li et al., "Pruning Filters for Efficient ConvNets", arXiv:1608.08710) or 2.
+    Returns shape (channels,). Raises ValueError for an axis that the weights don't have.
+
+    >>> channel_norms(np.array([[3.0, 1.0], [4.0, 0.0]]), axis=1)
+    array([5., 1.])
+    """
+    weights = require_weights(weights)
+    axis = require_axis(weights, axis)
+    rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
+    return np.linalg.norm(rows.astype(np.float64), ord=order, axis=1)
+
+
+def channel_mask(weights, fraction, axis, order=2):
+    """Return the mask that prunes the channels of smallest norm, each whole: "pruning neurons".
+
+    weights:  real array with the channels along `axis`.
+    fraction: real number in [0, 1), the share of the channels to prune, rounded to a whole
+              number of them.
+    axis:     the axis KEPT, as in `channel_norms`.
+    Returns a bool array of the same shape. Of channels with equal norms the later ones go first.
+    Raises ValueError if fraction is outside [0, 1) or would leave no channel.
+
+    >>> channel_mask(np.array([[3.0, 1.0], [4.0, 0.0]]), fraction=0.5, axis=1)
+    array([[ True, False],
+           [ True, False]])
+    """
+    norms = channel_norms(weights, axis, order)
+    pruned = require_share(fraction, "fraction", len(norms), "channel")
+    keep = np.zeros(len(norms), dtype=bool)
+    keep[np.argsort(-norms, kind="stable")[: len(norms) - pruned]] = True
+    shape = np.ones(np.ndim(weights), dtype=int)
+    shape[axis] = len(norms)
+    return np.broadcast_to(keep.reshape(shape), np.shape(weights)).copy()
+
+
+def n_m_mask(weights, n=2, m=4, *, axis):
+    """Return the mask that keeps the n largest of every m successive weights along an axis.
+
+    The lecture's "2 by 4 pattern" is n=2, m=4. Hardware that skips the zeros multiplies m inputs
+    with one output's weights at a time, so that the groups lie along the INPUT axis: axis=0 of a
+    dense kernel (in, out), axis=2 of a convolution's (height, width, in, out).
+
+    weights: real array.
+    Returns a bool array of the same shape. Of equal magnitudes the first are kept.
+    Raises ValueError unless 1 <= n <= m and m divides the axis.
+
+    >>> n_m_mask(np.array([0.1, -0.4, 0.3, 0.2]), n=2, m=4, axis=0)
+    array([False,  True,  True, False])
+    """
+    weights = require_weights(weights)
+    axis = require_axis(weights, axis)
+    if not 1 <= n <= m:
+        raise ValueError(f"Of every m = {m} weights n = {n} can't be kept: take 1 <= n <= m.")
+    length = weights.shape[axis]
+    if length % m:
+        raise ValueError(
+            f"Axis {axis} of weights {weights.shape} has length {length}, which {m} does not "
+            f"divide: {n} of {m} needs whole groups. Is it the input axis?"
+        )
+    lines = np.moveaxis(weights, axis, -1)
+    groups = np.abs(lines).reshape(-1, m)
+    mask = np.zeros(groups.shape, dtype=bool)
+    np.put_along_axis(mask, np.argsort(-groups, axis=1, kind="stable")[:, :n], True, axis=1)
+    return np.moveaxis(mask.reshape(lines.shape), -1, axis).copy()
+
+
+def polynomial_sparsity(step, initial_sparsity, final_sparsity, begin_step, end_step, power=3):
+    """Return the sparsity to have at a step of training: fast at first, then slower.
+
+    With t from begin_step to end_step,
+
+        s_t = s_f + (s_i - s_f) (1 - (t - begin_step) / (end_step - begin_step))^power
+
+    s_i before, s_f after. Many weights can go while many are left; the last ones are worth time
+    to make up for. step may be an array. Names as in tfmot's `PolynomialDecay`.
+
+    Source: Zhu and Gupta, "To Prune, or Not to Prune", arXiv:1710.01878, equation 1.
+    Raises ValueError if a sparsity is outside [0, 1) or end_step does not come after begin_step.
+
+    >>> polynomial_sparsity(np.array([0, 500, 1000, 2000]), 0.0, 0.8, 0, 1000)
+    array([0. , 0.7, 0.8, 0.8])
+    """
+    for name, value in (("initial", initial_sparsity), ("final", final_sparsity)):
+        if not 0 <= value < 1:
+            raise ValueError(f"{name}_sparsity is a share from 0 to below 1; got {value}.")
+    if not begin_step < end_step:
+        raise ValueError(f"end_step ({end_step}) must come after begin_step ({begin_step}).")
+    left = 1 - np.clip((np.asarray(step) - begin_step) / (end_step - begin_step), 0, 1)
+    return final_sparsity + (initial_sparsity - final_sparsity) * left**power
 
 
 class ThresholdIndex:
@@ -141,6 +256,30 @@ def require_weights(weights):
     if not (np.isfinite(weights.min()) and np.isfinite(weights.max())):
         raise ValueError("The weights hold NaN or infinity: was the training stable?")
     return weights
+
+
+def require_axis(weights, axis):
+    """Return the axis counted from 0, or raise ValueError if the weights don't have it."""
+    if not -weights.ndim <= axis < weights.ndim:
+        raise ValueError(f"Weights of shape {weights.shape} have no axis {axis}.")
+    return axis % weights.ndim
+
+
+def require_share(share, name, count, thing):
+    """Return how many of `count` things a share in [0, 1) means, or raise ValueError.
+
+    A share that would leave none is refused: a layer without weights passes nothing on.
+    """
+    share = require_non_negative(share, name)
+    if share >= 1:
+        raise ValueError(f"{name} is a share from 0 to below 1; got {share:g}.")
+    pruned = round(share * count)
+    if pruned == count:
+        raise ValueError(
+            f"{name} {share:g} would leave no {thing} of {count}, and a layer without any passes "
+            f"nothing on: prune at most {count - 1}."
+        )
+    return pruned
 
 
 def require_non_negative(value, name):

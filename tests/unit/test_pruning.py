@@ -154,3 +154,111 @@ def test_the_index_holds_one_copy_and_builds_in_place():
     tracemalloc.stop()
     assert len(index) == weights.size
     assert peak <= 1.2 * weights.nbytes
+
+
+# --- patterns -------------------------------------------------------------------------------
+
+
+@st.composite
+def weights_and_axis(draw, multiple=1):
+    shape = draw(array_shapes(max_dims=4, max_side=5))
+    axis = draw(st.integers(0, len(shape) - 1))
+    shape = tuple(side * multiple if i == axis else side for i, side in enumerate(shape))
+    elements = st.floats(-10, 10, width=32)
+    weights = draw(arrays(np.float32, shape, elements=elements))
+    return weights, draw(st.sampled_from([axis, axis - len(shape)]))
+
+
+@given(weights_and_axis(multiple=4), st.integers(1, 4))
+def test_n_of_every_m_are_kept_and_they_are_the_largest(case, n):
+    weights, axis = case
+    mask = pruning.n_m_mask(weights, n, 4, axis=axis)
+    assert (mask.shape, mask.dtype) == (weights.shape, bool)
+    kept = np.moveaxis(mask, axis, -1).reshape(-1, 4)
+    groups = np.abs(np.moveaxis(weights, axis, -1)).reshape(-1, 4)
+    for group, keep in zip(groups, kept, strict=True):
+        assert keep.sum() == n
+        assert group[keep].min() >= max(group[~keep], default=0)
+
+
+def test_the_axis_of_2_by_4_matters():
+    weights = np.random.default_rng(0).normal(size=(8, 8))
+    along_inputs = pruning.n_m_mask(weights, axis=0)
+    assert (along_inputs.reshape(2, 4, 8).sum(axis=1) == 2).all()
+    assert not np.array_equal(along_inputs, pruning.n_m_mask(weights, axis=1))
+    assert np.array_equal(along_inputs, pruning.n_m_mask(weights.T, axis=1).T)
+
+
+@given(weights_and_axis(), st.floats(0, 0.999), st.sampled_from([1, 2]))
+def test_channels_go_whole_and_the_smallest_first(case, fraction, order):
+    weights, axis = case
+    channels = weights.shape[axis]
+    removed = round(fraction * channels)
+    if removed == channels:
+        with pytest.raises(ValueError, match=f"no channel of {channels}"):
+            pruning.channel_mask(weights, fraction, axis, order)
+        return
+    mask = pruning.channel_mask(weights, fraction, axis, order)
+    rows = np.moveaxis(mask, axis, 0).reshape(channels, -1)
+    keep = rows.all(axis=1)
+    assert np.array_equal(keep, rows.any(axis=1))
+    assert np.count_nonzero(~keep) == removed
+    norms = [
+        sum(abs(float(w)) ** order for w in channel.ravel())
+        for channel in np.moveaxis(weights, axis, 0)
+    ]
+    assert min(np.array(norms)[keep]) >= max(np.array(norms)[~keep], default=0) * (1 - 1e-9)
+
+
+@given(weight_arrays(), st.floats(0, 0.999), st.integers(0, 5))
+def test_a_random_mask_prunes_as_many_as_asked(weights, sparsity, seed):
+    removed = round(sparsity * weights.size)
+    if removed == weights.size:
+        with pytest.raises(ValueError, match=f"no weight of {weights.size}"):
+            pruning.random_mask(weights, sparsity, np.random.default_rng(seed))
+        return
+    mask = pruning.random_mask(weights, sparsity, np.random.default_rng(seed))
+    assert (mask.shape, mask.dtype) == (weights.shape, bool)
+    assert np.count_nonzero(~mask) == removed
+
+
+def test_a_random_mask_is_random_but_repeatable():
+    weights = np.ones((50, 50))
+    masks = [pruning.random_mask(weights, 0.5, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert np.array_equal(masks[0], masks[1])
+    assert not np.array_equal(masks[0], masks[2])
+
+
+def test_the_schedule_begins_ends_and_slows_down():
+    sparsity = pruning.polynomial_sparsity(np.arange(0, 1201), 0.5, 0.9, 100, 1100)
+    assert (sparsity[:101] == 0.5).all()
+    assert (sparsity[1100:] == 0.9).all()
+    steps = np.diff(sparsity[100:1101])
+    assert (steps > 0).all()
+    assert (np.diff(steps) < 0).all()
+    assert sparsity[600] == pytest.approx(0.9 - 0.4 / 8)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 1.5, np.nan])
+def test_shares_that_are_none_are_refused(fraction):
+    weights = np.ones((4, 8))
+    with pytest.raises(ValueError, match="fraction"):
+        pruning.channel_mask(weights, fraction, axis=-1)
+    with pytest.raises(ValueError, match="sparsity"):
+        pruning.random_mask(weights, fraction, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="final_sparsity"):
+        pruning.polynomial_sparsity(0, 0, fraction, 0, 1)
+
+
+def test_patterns_that_do_not_fit_are_refused():
+    weights = np.ones((3, 3, 6, 8))
+    with pytest.raises(ValueError, match=r"length 6, which 4 does not divide.*input axis"):
+        pruning.n_m_mask(weights, axis=2)
+    with pytest.raises(ValueError, match="n = 5 can't be kept"):
+        pruning.n_m_mask(weights, n=5, m=4, axis=-1)
+    with pytest.raises(ValueError, match="no axis 4"):
+        pruning.n_m_mask(weights, axis=4)
+    with pytest.raises(ValueError, match="no axis -5"):
+        pruning.channel_mask(weights, 0.5, axis=-5)
+    with pytest.raises(ValueError, match=r"end_step \(5\) must come after begin_step \(5\)"):
+        pruning.polynomial_sparsity(0, 0, 0.5, 5, 5)
