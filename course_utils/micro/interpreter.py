@@ -1,7 +1,8 @@
 """Run a model in the TFLM interpreter, the one that runs on microcontrollers.
 
-TFLM checks with assertions: a model that it does not expect ends the whole process. It is
-therefore given a process of its own, and its death becomes an exception here.
+TFLM checks with assertions: a model that it does not expect ends the whole process, and so may an
+arena that is too small. It is therefore given a process of its own, and its death becomes an
+exception here.
 """
 
 from __future__ import annotations
@@ -36,25 +37,37 @@ def missing() -> str:
     )
 
 
-def run(tflite: bytes, x: np.ndarray) -> np.ndarray:
+def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
     """Return the outputs of the TFLM interpreter, which is given the inputs one by one.
 
-    tflite: a `.tflite` file with one input and one output and a batch of one.
-    x:      inputs, batch first, in the dtype of the model's input (see `quantization.quantize`).
+    tflite:     a `.tflite` file with one input and one output and a batch of one.
+    x:          inputs, batch first, in the dtype of the model's input (see
+                `quantization.quantize`).
+    arena_size: bytes that the interpreter has for its tensors; see `smallest_arena`.
     Returns an array of the outputs, batch first, in the dtype of the model's output.
-    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file and for
-    no input, and Refused (a RuntimeError) for a model that TFLM does not run, even if its process
-    died.
+    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file, for no
+    input and for no arena, and Refused (a RuntimeError) for a model that TFLM does not run, even if
+    its process died.
     """
-    if reason := missing():
-        raise ImportError(reason)
     x = np.asarray(x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(f"x needs at least one input, batch first; it has the shape {x.shape}.")
+    if arena_size < 1:
+        raise ValueError(f"arena_size is {arena_size} bytes; an interpreter needs at least one.")
+    return in_tflm(_run, tflite, x, arena_size)
+
+
+def in_tflm(function, tflite, *arguments):
+    """function(tflite, *arguments) in the TFLM process; `function` is at the top of a module.
+
+    Raises as `run` does.
+    """
+    if reason := missing():
+        raise ImportError(reason)
     tflite_file.read(tflite)  # a damaged file is named before C++ sees it
     # A process that has run a model before is kept: to start one takes a second.
     try:
-        return _process().submit(_run, bytes(tflite), x).result(timeout=TIMEOUT)
+        return _process().submit(function, bytes(tflite), *arguments).result(timeout=TIMEOUT)
     except concurrent.futures.process.BrokenProcessPool:
         close()
         raise Refused("The TFLM process died on this model.") from None
@@ -101,14 +114,14 @@ def _settle():
 atexit.register(close)  # before the interpreter takes its own modules apart
 
 
-def _run(tflite, x):
+def _run(tflite, x, arena_size):
     """In the other process."""
     from tflite_micro.python.tflite_micro import runtime
 
     # TFLM says why on stderr, which a notebook would show; the exception itself says little.
     with env.captured_stderr() as said:
         try:
-            interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
+            interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=arena_size)
             outputs = []
             for one in x:
                 interpreter.set_input(one[None], 0)
