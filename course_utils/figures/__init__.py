@@ -1,1 +1,1 @@
-"""Drawings: data in, Figure out. One module for each subject; `registry` names the book's."""
+"""Drawings: data in, Figure out, one module a subject. `registry` has the book's, `book` writes."""

@@ -1,5 +1,5 @@
 import sys
 
-from course_utils.figures.registry import main
+from course_utils.figures.book import main
 
 sys.exit(main())

@@ -37,6 +37,13 @@ def alt_fit(state: Fit) -> str:
     )
 
 
+def claim_fit(state: Fit) -> bool:
+    """All boards hold weights and activations but the one with least flash and least RAM."""
+    refused = [board for board, fit in zip(state.boards, fits(state), strict=True) if not all(fit)]
+    smallest = {state.boards[sizes.index(min(sizes))] for sizes in (state.flash, state.ram)}
+    return len(refused) == 1 and set(refused) == smallest
+
+
 def draw_fit(state: Fit, figure=None):
     """Draw each board's flash and RAM as bars, and what the network needs as a line. -> Figure"""
     if figure is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -123,6 +124,14 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.0995 else f"{_power(f'{100 * share:.2g}')} %"
 
 
+def claim_number(state: Number) -> bool:
+    """No value is the decimal 0.1, and the error grows with each format of fewer fraction bits."""
+    by_fraction = sorted(state.formats, key=lambda fmt: -FORMATS[fmt].fraction_bits)
+    tenth = Fraction(1, 10)
+    errors = [abs(Fraction(state.formats[fmt].number.value) - tenth) for fmt in by_fraction]
+    return errors[0] > 0 and all(a < b for a, b in zip(errors, errors[1:], strict=False))
+
+
 # Where things stand in the picture of a number; the unit is the width of a bit.
 _BITS, _VALUE, _ERROR, _GAP, _END = 7.2, 40.6, 54, 62.5, 69
 _TOP, _HEADER, _ROW = -4.2, -1.5, 2.15
@@ -227,6 +236,25 @@ def alt_gaps(state: Gaps) -> str:
     )
 
 
+def claim_gaps(state: Gaps) -> bool:
+    """More exponent bits: a wider range. More fraction bits: a smaller smallest relative gap."""
+    ratio, finest = {}, {}
+    for fmt, relative in state.relative.items():
+        held = state.x[~np.isnan(relative)]
+        ratio[fmt], finest[fmt] = held[-1] / held[0], np.nanmin(relative)
+
+    def rises(values, bits):
+        return all(
+            values[a] < values[b]
+            for a in values
+            for b in values
+            if getattr(FORMATS[a], bits) < getattr(FORMATS[b], bits)
+        )
+
+    coarsest_first = {fmt: -gap for fmt, gap in finest.items()}
+    return rises(ratio, "exponent_bits") and rises(coarsest_first, "fraction_bits")
+
+
 def draw_gaps(state: Gaps, figure=None):
     """Draw the relative gap of each format against the number. -> Figure"""
     if figure is not None:
@@ -298,6 +326,18 @@ def alt_weights(state: Weights) -> str:
         f"{state.weights.size:,} weights fall on {state.used:,} different numbers; the largest "
         f"relative error is {percent(float(state.relative.max()))}, the error's root mean square "
         f"{percent(state.error)} of σ, and {state.lost:,} weights become zero."
+    )
+
+
+def claim_weights(state: Weights) -> bool:
+    """Fewer than 100 values are left; all but subnormal weights move by at most 1/16 of w."""
+    normal = np.abs(state.weights[state.weights != 0]) >= FORMATS[state.fmt].smallest_normal
+    moved = state.relative
+    return bool(
+        state.weights.size > 50_000
+        and state.used < 100
+        and moved[normal].max() <= 1 / 16
+        and moved[~normal].max() > 1 / 16
     )
 
 
@@ -417,6 +457,14 @@ def alt_reduced(state: Reduced) -> str:
         f"Points of test accuracy that {state.chosen} loses when its weights are rounded: "
         f"{', '.join(losses)}; {state.total[state.chosen]:,} test inputs, paired, 95 % intervals."
     )
+
+
+def claim_reduced(state: Reduced) -> bool:
+    """Weights in 16 bits: each interval holds 0. In E5M2: just two of four lose over a point."""
+    weights = {n: {fmt: of["weights"] for fmt, of in row.items()} for n, row in state.loss.items()}
+    sixteen = [row[fmt] for row in weights.values() for fmt in ("float16", "bfloat16")]
+    hurt = [value > 1 and low > 0 for value, low, _ in (w["float8_e5m2"] for w in weights.values())]
+    return all(low <= 0 <= high for _, low, high in sixteen) and (sum(hurt), len(hurt)) == (2, 4)
 
 
 def _points(value):

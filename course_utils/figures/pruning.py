@@ -51,6 +51,18 @@ def alt_magnitude_pruning(state: Pruned) -> str:
     )
 
 
+def claim_magnitude_pruning(state: Pruned) -> bool:
+    """At s = 1 at least 70 % are zero, gzip takes at most a third, and 25 points are lost."""
+    removed = np.mean(np.abs(state.weights) <= state.threshold)
+    return bool(
+        state.s == 1
+        and np.isclose(removed, state.sparsity[state.layer])
+        and state.sparsity["all"] >= 0.7
+        and state.bytes["gzip"] <= state.bytes["dense"] / 3
+        and state.curve_accuracy[0] - state.interval[1] > 0.25
+    )
+
+
 def draw_magnitude_pruning(state: Pruned, figure=None):
     """Draw weights, mask, accuracy, sparsity and bytes of one network at one s. -> Figure"""
     if figure is None:
@@ -247,6 +259,15 @@ def alt_sensitivity(state: Sensitivity) -> str:
     )
 
 
+def claim_sensitivity(state: Sensitivity) -> bool:
+    """Pruned alone to 80 %: last layer < first < the two between, no intervals overlapping."""
+    low, high = (
+        [float(np.interp(0.8, state.sparsity[layer], bound[layer])) for layer in state.sparsity]
+        for bound in (state.low, state.high)
+    )
+    return len(low) == 4 and high[3] < low[0] and high[0] < min(low[1:3])
+
+
 def draw_sensitivity(state: Sensitivity, figure=None):
     """Draw accuracy against the sparsity of each layer, the others left dense. -> Figure"""
     if figure is not None:
@@ -298,6 +319,13 @@ def alt_budget(state: Budget) -> str:
         f"choice that is at least as sparse reaches {state.every_accuracy[as_sparse].max():.1%}. "
         f"Dense {kilobytes(state.bytes['dense'])}, gzip {kilobytes(state.bytes['gzip'])}."
     )
+
+
+def claim_budget(state: Budget) -> bool:
+    """Within a point of this sparsity the best choice has at least 80 % right, the worst 5 %."""
+    near = np.abs(state.every_sparsity - state.sparsity["all"]) < 0.01
+    accuracy = state.every_accuracy[near]
+    return bool(accuracy.size and accuracy.max() >= 0.8 and accuracy.min() <= 0.05)
 
 
 def draw_budget(state: Budget, figure=None):

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from course_utils import style
-from course_utils.quantization import QParams
+from course_utils.quantization import QParams, dequantize
 
 ERROR_EDGES = np.linspace(-1.05, 1.05, 43)  # in steps S; the end bins hold the rest
 CODE_BARS = 256  # at most this many bars show the codes
@@ -49,6 +49,19 @@ def alt_affine_mapping(state: Line) -> str:
         f"{state.x_max:.2f}{widened}: S = {q.scale:.4f}, Z = {q.zero_point}; they cover "
         f"{low:.3f} to {high:.3f}. {state.example:.2f} becomes code {state.code}, which means "
         f"{state.reconstructed:.3f}."
+    )
+
+
+def claim_affine_mapping(state: Line) -> bool:
+    """The codes' numbers are S apart, one is exactly 0, and the example takes the nearest."""
+    q = state.qparams
+    codes = np.arange(q.qmin, q.qmax + 1)
+    levels = dequantize(codes, q)
+    nearest = np.abs(levels - state.example).argmin()
+    return bool(
+        np.allclose(np.diff(levels), q.scale, rtol=1e-5)
+        and (levels == 0).sum() == 1
+        and (state.code, state.reconstructed) == (codes[nearest], levels[nearest])
     )
 
 
@@ -212,6 +225,16 @@ def alt_mapping(state: Mapping) -> str:
         f"{q.codes:,} codes used; {state.clipped_share:.2%} of the values clipped; largest error "
         f"{state.max_error:.3g}; SQNR {state.sqnr_db:.1f} dB. For example {value:.4f} → {code} → "
         f"{back:.4f}. {accuracy}"
+    )
+
+
+def claim_mapping(state: Mapping) -> bool:
+    """4 bits, no value clipped, and the largest error is at most half a step."""
+    return bool(
+        state.num_bits == 4
+        and state.clipped_share == 0
+        and state.clipped.sum() == 0
+        and 0 < state.max_error <= state.steps[0] / 2 * (1 + 1e-6)
     )
 
 
@@ -451,6 +474,13 @@ def alt_sqnr(signals: tuple[Signal, ...]) -> str:
     )
 
 
+def claim_sqnr(signals: tuple[Signal, ...]) -> bool:
+    """From 6 bits on a bit adds 5.9 to 6.15 dB, and at 8 bits the curves differ by over 6 dB."""
+    slopes = [np.polyfit(s.bits[4:], s.sqnr_db[4:], 1)[0] for s in signals]
+    at_8 = [s.sqnr_db[s.bits == 8][0] for s in signals]
+    return bool(min(slopes) > 5.9 and max(slopes) < 6.15 and max(at_8) - min(at_8) > 6.02)
+
+
 def draw_sqnr(signals: tuple[Signal, ...], figure=None):
     """Draw SQNR against bits for several tensors, with the lines 6.02 b + constant. -> Figure"""
     if figure is not None:
@@ -492,6 +522,15 @@ def alt_bit_curves(state: BitCurves) -> str:
         for n in state.networks
     )
     return f"Test accuracy with all weights in 4 bits: {at_4}."
+
+
+def claim_bit_curves(state: BitCurves) -> bool:
+    """8 bits: no network loses half a point. 4 bits, depthwise: 5 points or so, else over 25."""
+    in_8 = [state.float32[n] - state.at(n, how, 8) for n in state.networks for how in LOOK_OF]
+    depthwise = "fashion_dscnn"
+    in_4 = {how: state.float32[depthwise] - state.at(depthwise, how, 4) for how in LOOK_OF}
+    per_channel = in_4.pop("per channel, symmetric")
+    return max(in_8) < 0.005 and per_channel < 0.06 and min(in_4.values()) > 0.25
 
 
 def draw_bit_curves(state: BitCurves, figure=None):
@@ -540,6 +579,14 @@ def alt_channels(state: Channels) -> str:
         f"{np.median(gain[~depthwise]):.1f} dB in the others; the worst layer goes from "
         f"{state.per_tensor[worst]:.1f} to {state.per_channel[worst]:.1f} dB."
     )
+
+
+def claim_channels(state: Channels) -> bool:
+    """Per-channel scales win in every layer; in the median depthwise layer 3 dB more than else."""
+    gain = state.per_channel - state.per_tensor
+    depthwise = np.array([kind == "depthwise" for kind in state.kinds])
+    more = np.median(gain[depthwise]) - np.median(gain[~depthwise])
+    return bool(gain.min() > 0 and more > 3)
 
 
 def draw_channels(state: Channels, figure=None):
@@ -617,6 +664,14 @@ def alt_calibration(state: Calibration) -> str:
         f"{state.accuracy[state.position]:.1%}, {value:.2f} points {side} float32 (95 % interval "
         f"{least:.2f} to {most:.2f}, paired, {state.total:,} inputs)."
     )
+
+
+def claim_calibration(state: Calibration) -> bool:
+    """By min-max, 10 inputs or one class cost under 0.2 points, noise over 3, scale over 30."""
+    column = state.methods.index("min-max")
+    lost = dict(zip(state.samples, state.float32 - state.accuracy[:, column], strict=True))
+    enough = [lost[which] for which in ("10 inputs", "100 inputs", "all inputs", "one class")]
+    return bool(max(enough) < 0.002 and lost["noise"] > 0.03 and lost["wrong scale"] > 0.3)
 
 
 def draw_calibration(state: Calibration, figure=None):
@@ -712,6 +767,16 @@ def alt_draws(state: Draws) -> str:
         f"In {'. In '.join(texts)}. Float32: {state.float32:.1%} ({state.total:,} validation "
         "inputs)."
     )
+
+
+def claim_draws(state: Draws) -> bool:
+    """8 bits: from 10 inputs on all draws within 0.3 points of float32, with 1 not. 4 bits: each
+    draw of 1,000 does worse than each of 10."""
+    off = np.abs(state.accuracy[8] - state.float32).max(axis=1)
+    of = dict(zip(state.sizes, off, strict=True))
+    in_4 = dict(zip(state.sizes, state.accuracy[4], strict=True))
+    enough = max(of[size] for size in state.sizes if size >= 10)
+    return bool(enough < 0.003 and of[1] > 0.05 and in_4[1000].max() < in_4[10].min())
 
 
 def draw_draws(state: Draws, figure=None):

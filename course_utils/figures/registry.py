@@ -1,27 +1,18 @@
 """The book's figures: each with an id that never changes, a caption, and how to draw it.
 
-    python lab.py figures                       # all
-    python lab.py figures fig-magnitude-mask    # some
-
-A figure is drawn by the same `draw_*` function that the notebook's explorer moves.
+A figure is drawn by the same `draw_*` function that the notebook's explorer moves, and its caption
+is checked against the data by a `claim_*` function beside it. `book` writes them.
 """
 
 from __future__ import annotations
 
-import argparse
 import difflib
-import io
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from course_utils import data, style
 from course_utils.figures import (
     boards,
     floats,
@@ -41,14 +32,15 @@ from course_utils.scenes import techniques as technique_scenes
 from course_utils.scenes import training_aware as training_aware_scenes
 from course_utils.scenes import weights as weight_scenes
 
-FOLDER = Path(__file__).resolve().parents[2] / "figures"
-
 
 @dataclass(frozen=True)
 class Entry:
     """One figure of the book.
 
     scene returns the data, draw makes the Figure from it, alt says in a sentence what it shows.
+    The caption says something about the data. claim(data) is True just if the data say so too;
+    its docstring says in numbers how the caption's words are meant.
+    lecture is what the figure illustrates, in words that stand in data/lecture/.
     """
 
     id: str
@@ -57,29 +49,32 @@ class Entry:
     scene: Callable[[], Any]
     draw: Callable[[Any], Figure]
     alt: Callable[[Any], str]
-
-
-def _pruned(s):
-    sweep = pruning_scenes.pruning_sweep("fashion_cnn")
-    return pruning_scenes.pruned_states(sweep, "dense1")[round(s * 20)]
+    lecture: str = ""
+    claim: Callable[[Any], bool] | None = None
 
 
 ENTRIES = (
     Entry(
         "fig-boards",
         "00_start_here",
-        "A network must fit twice: its weights in flash, its activations in RAM.",
+        "A network must fit twice, its weights in flash and its activations in RAM: in 8 bits "
+        "this one fits every board but the smallest.",
         lambda: board_scenes.fit("fashion_cnn", 8),
         boards.draw_fit,
         boards.alt_fit,
+        lecture="The Arduino Nano 33 BLE only has 256KB of RAM (memory) and 1MB of Flash (storage)",
+        claim=boards.claim_fit,
     ),
     Entry(
         "fig-weight-distribution",
         "01_weight_distributions",
-        "Most weights of a trained layer lie near its mean; a few lie far out.",
+        "Most weights of a trained layer lie near its mean, more than in a normal distribution; "
+        "a few lie far out.",
         lambda: weight_scenes.efficientnet_lite0()._replace(chosen=30, log=True),
         weights.draw_distribution,
         weights.alt_distribution,
+        lecture="most weight values are concentrated in a small range",
+        claim=weights.claim_distribution,
     ),
     Entry(
         "fig-weight-exponents",
@@ -88,40 +83,52 @@ ENTRIES = (
         lambda: weight_scenes.exponents(weight_scenes.efficientnet_lite0()),
         weights.draw_exponents,
         weights.alt_exponents,
+        lecture="most weight values are concentrated in a small range",
+        claim=weights.claim_exponents,
     ),
     Entry(
         "fig-magnitude-pruning",
         "02_magnitude_pruning",
-        "Magnitude pruning with one s for all layers: the weights that fall, the mask, and what "
-        "it costs and saves.",
-        lambda: _pruned(1.0),
+        "Magnitude pruning with s = 1 in every layer: seven of ten weights fall and gzip needs "
+        "a third of the bytes, but more than 25 points of accuracy are lost.",
+        lambda: pruning_scenes.pruned("fashion_cnn", "dense1", 1.0),
         pruning.draw_magnitude_pruning,
         pruning.alt_magnitude_pruning,
+        lecture="Sparse models are easier to compress",
+        claim=pruning.claim_magnitude_pruning,
     ),
     Entry(
         "fig-pruning-sensitivity",
         "02_magnitude_pruning",
-        "Layers differ in how much pruning they bear.",
+        "Layers differ in how much pruning they bear: without 80 % of its weights, the last layer "
+        "costs the most accuracy, each of the two large ones in the middle the least.",
         lambda: pruning_scenes.sensitivity("fashion_cnn"),
         pruning.draw_sensitivity,
         pruning.alt_sensitivity,
+        lecture="λ = s * σ_l where σ_l is the std of layer l as measured on the dense model",
+        claim=pruning.claim_sensitivity,
     ),
     Entry(
         "fig-pruning-budget",
         "02_magnitude_pruning",
-        "One threshold per layer: the same sparsity can cost little or nearly everything.",
+        "One threshold per layer: of the choices that remove as much as this one, the best is "
+        "right on four of five images, the worst on fewer than one in twenty.",
         lambda: pruning_scenes.budget(conv1=0.0, conv2=0.5, dense1=1.5, dense2=0.5),
         pruning.draw_budget,
         pruning.alt_budget,
+        lecture="λ = s * σ_l where σ_l is the std of layer l as measured on the dense model",
+        claim=pruning.claim_budget,
     ),
     Entry(
         "fig-float32-fields",
         "05_floating_point",
-        "The number 0.1 in five formats: sign, exponent and fraction, and what rounding makes of "
-        "it.",
+        "The number 0.1 in five formats: none holds it exactly, and the fewer fraction bits a "
+        "format has, the farther off it is.",
         lambda: float_scenes.number(0x3DCCCCCD),
         floats.draw_number,
         floats.alt_number,
+        lecture="Single Precision IEEE 754 Floating-Point Standard",
+        claim=floats.claim_number,
     ),
     Entry(
         "fig-float-gaps",
@@ -131,24 +138,30 @@ ENTRIES = (
         lambda: float_scenes.gaps("fashion_cnn"),
         floats.draw_gaps,
         floats.alt_gaps,
+        lecture="Single Precision IEEE 754 Floating-Point Standard",
+        claim=floats.claim_gaps,
     ),
     Entry(
         "fig-float-formats",
         "05_floating_point",
-        "Where a real layer's weights land among the numbers of an 8-bit float, and how far each "
-        "one moves.",
+        "A real layer in an 8-bit float: 51,200 weights land on fewer than a hundred numbers, "
+        "and each moves by at most a sixteenth of itself, except in the subnormal range.",
         lambda: float_scenes.weights("fashion_cnn", "dense1")[3],
         floats.draw_weights,
         floats.alt_weights,
+        lecture="Single Precision IEEE 754 Floating-Point Standard",
+        claim=floats.claim_weights,
     ),
     Entry(
         "fig-reduced-float",
         "05_floating_point",
-        "Sixteen bits of float cost no accuracy that can be measured; eight bits, without a "
-        "scale, do.",
+        "Sixteen bits of float cost no network any accuracy that can be measured; eight bits "
+        "with two of fraction cost two of the four more than a point.",
         lambda: float_scenes.reduced()[2],
         floats.draw_reduced,
         floats.alt_reduced,
+        lecture="Negligible accuracy loss",
+        claim=floats.claim_reduced,
     ),
     Entry(
         "fig-cross-terms",
@@ -158,6 +171,7 @@ ENTRIES = (
         lambda: integer_scenes.terms(),
         integers.draw_terms,
         integers.alt_terms,
+        lecture="Only integer computations",
     ),
     Entry(
         "fig-requantization",
@@ -167,6 +181,7 @@ ENTRIES = (
         lambda: integer_scenes.requantization(0.0065, 2, 0, 18),
         integers.draw_requantization,
         integers.alt_requantization,
+        lecture="Only integer computations",
     ),
     Entry(
         "fig-integer-trace",
@@ -176,6 +191,7 @@ ENTRIES = (
         lambda: integer_scenes.trace(12, "conv2"),
         integers.draw_trace,
         integers.alt_trace,
+        lecture="Only integer computations",
     ),
     Entry(
         "fig-kernels-differ",
@@ -185,14 +201,18 @@ ENTRIES = (
         lambda: integer_scenes.kernels(),
         integers.draw_kernels,
         integers.alt_kernels,
+        lecture="Weights and inputs use the same int8—mimic int8 MAC",
     ),
     Entry(
         "fig-affine-mapping",
         "06_float_to_int8",
-        "Equally spaced real numbers have a code each, and one of them is exactly zero.",
-        lambda: quantization_scenes.affine_mapping(-0.6, 1.5, 3, False, 0.75),
+        "Equally spaced real numbers have a code each, and one of them is exactly zero; every "
+        "other number takes the nearest code.",
+        lambda: quantization_scenes.affine_mapping(-0.6, 1.5, 3, False, 0.8),
         quantization.draw_affine_mapping,
         quantization.alt_affine_mapping,
+        lecture="Reconstructed 32-bit float values",
+        claim=quantization.claim_affine_mapping,
     ),
     Entry(
         "fig-quantization-error",
@@ -201,48 +221,64 @@ ENTRIES = (
         lambda: quantization_scenes.mapping(("fashion_cnn", "dense1", "weights"), 4),
         quantization.draw_mapping,
         quantization.alt_mapping,
+        lecture="Reconstructed 32-bit float values",
+        claim=quantization.claim_mapping,
     ),
     Entry(
         "fig-sqnr",
         "06_float_to_int8",
-        "Each bit is worth 6.02 dB; how the range fits the values decides the rest.",
+        "Each bit is worth 6.02 dB; how the range fits the values decides the rest, which is "
+        "more than a bit.",
         quantization_scenes.signals,
         quantization.draw_sqnr,
         quantization.alt_sqnr,
+        lecture="transforming an ML program into an approximated representation with available "
+        "lower precision operations",
+        claim=quantization.claim_sqnr,
     ),
     Entry(
         "fig-per-channel",
         "06_float_to_int8",
-        "A scale for each channel is worth most where batch normalization was folded into "
-        "depthwise weights.",
+        "A scale for each channel helps every layer, and most where batch normalization was "
+        "folded into depthwise weights.",
         quantization_scenes.efficientnet_lite0,
         quantization.draw_channels,
         quantization.alt_channels,
+        lecture="8-bit integer weights",
+        claim=quantization.claim_channels,
     ),
     Entry(
         "fig-quantization-bits",
         "06_float_to_int8",
-        "Weights in 8 bits cost next to nothing; in 4 bits a depthwise network needs a scale for "
-        "each channel.",
+        "Weights in 8 bits cost no network half a point of accuracy; in 4 bits a depthwise "
+        "network needs a scale for each channel.",
         quantization_scenes.bit_curves,
         quantization.draw_bit_curves,
         quantization.alt_bit_curves,
+        lecture="8-bit integer parameters means 4x smaller model",
+        claim=quantization.claim_bit_curves,
     ),
     Entry(
         "fig-calibration",
         "06_float_to_int8",
-        "Calibration forgives a lot, but not inputs on another scale than at inference.",
+        "Calibration forgives ten inputs instead of all and even a single class, but not noise,"
+        " nor inputs on another scale than at inference.",
         lambda: quantization_scenes.calibration("fashion_cnn", "100 inputs", "min-max", 8, "conv1"),
         quantization.draw_calibration,
         quantization.alt_calibration,
+        lecture="Unlabeled data",
+        claim=quantization.claim_calibration,
     ),
     Entry(
         "fig-calibration-draws",
         "06_float_to_int8",
-        "How many inputs to calibrate on, and which: ten draws of each.",
+        "How many inputs to calibrate on: for 8 bits any ten serve as well as a thousand, one "
+        "alone may not; for 4 bits any thousand serve worse than any ten.",
         lambda: quantization_scenes.draws("fashion_cnn"),
         quantization.draw_draws,
         quantization.alt_draws,
+        lecture="Unlabeled data",
+        claim=quantization.claim_draws,
     ),
     Entry(
         "fig-techniques",
@@ -251,6 +287,7 @@ ENTRIES = (
         lambda: technique_scenes.techniques("fashion_cnn")[3],
         techniques.draw_techniques,
         techniques.alt_techniques,
+        lecture="Accuracy ≤ hybrid",
     ),
     Entry(
         "fig-int8-granularity",
@@ -259,6 +296,7 @@ ENTRIES = (
         lambda: technique_scenes.granularity(),
         techniques.draw_granularity,
         techniques.alt_granularity,
+        lecture="8-bit integer weights",
     ),
     Entry(
         "fig-layer-errors",
@@ -267,6 +305,7 @@ ENTRIES = (
         lambda: technique_scenes.layer_errors("fashion_dscnn")[4],
         techniques.draw_layer_errors,
         techniques.alt_layer_errors,
+        lecture="8-bit integer weights",
     ),
     Entry(
         "fig-straight-through",
@@ -275,6 +314,7 @@ ENTRIES = (
         lambda: training_aware_scenes.descent(3)[20],
         training_aware.draw_descent,
         training_aware.alt_descent,
+        lecture='Allow the training phase to recover the error "naturally"',
     ),
     Entry(
         "fig-fake-quantization",
@@ -283,6 +323,7 @@ ENTRIES = (
         lambda: training_aware_scenes.graph(),
         training_aware.draw_graph,
         training_aware.alt_graph,
+        lecture="Mimic the inference path during the training phase",
     ),
     Entry(
         "fig-ptq-qat",
@@ -291,6 +332,7 @@ ENTRIES = (
         lambda: training_aware_scenes.bits_results(),
         training_aware.draw_bits,
         training_aware.alt_bits,
+        lecture="Accuracy ≥ integer",
     ),
 )
 
@@ -306,51 +348,3 @@ def find(ids: list[str]) -> list[Entry]:
             nearest = difflib.get_close_matches(id, entries, n=3, cutoff=0)
             raise KeyError(f"There is no figure {id}. Did you mean {' or '.join(nearest)}?")
     return [entries[id] for id in ids] if ids else list(ENTRIES)
-
-
-def write(entry: Entry, folder: Path = FOLDER) -> dict[str, str]:
-    """Write a figure as SVG, PDF and PNG, byte for byte the same at every run.
-
-    Returns what the manifest says of it: id, notebook, caption, alt text.
-    """
-    scene = entry.scene()
-    figure = entry.draw(scene)
-    style.freeze_layout(figure)
-    for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None}),
-                             ("png", {"Software": None})):  # fmt: skip
-        buffer = io.BytesIO()
-        # Fonts travel with the file, and nothing in it depends on the clock or on chance.
-        with style.rc(), mpl.rc_context({"svg.hashsalt": entry.id, "pdf.fonttype": 42}):
-            figure.savefig(buffer, format=suffix, metadata=metadata)
-        data.write_atomically(folder / f"{entry.id}.{suffix}", buffer.getvalue())
-    return {
-        "id": entry.id,
-        "notebook": entry.notebook,
-        "caption": entry.caption,
-        "alt": entry.alt(scene),
-    }
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="lab.py figures", description="Write the book's figures.")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="which ones; all unless told")
-    ids = parser.parse_args(arguments).ids
-    try:
-        entries = find(ids)
-        manifest = FOLDER / "manifest.json"
-        told = {}
-        if ids and manifest.exists():
-            told = {row["id"]: row for row in json.loads(manifest.read_text(encoding="utf-8"))}
-        for entry in entries:
-            told[entry.id] = write(entry)
-            print(f"figures/{entry.id}.svg .pdf .png", flush=True)
-        rows = [told[entry.id] for entry in ENTRIES if entry.id in told]
-        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-        data.write_atomically(manifest, text.encode())
-    except KeyError as error:
-        print(error.args[0], file=sys.stderr)
-        return 2
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0

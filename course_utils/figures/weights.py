@@ -38,6 +38,12 @@ def alt_distribution(state: Layers) -> str:
     )  # fmt: skip
 
 
+def claim_distribution(state: Layers) -> bool:
+    """More weights lie within 1 sigma than a normal distribution has there; one beyond 5 sigma."""
+    within = state.distributions[state.chosen].within[0]
+    return bool(within > NORMAL_WITHIN_1_SIGMA and state.largest[state.chosen] > 5)
+
+
 def draw_distribution(state: Layers, figure=None):
     """Draw one layer's histogram in units of sigma, its numbers, and all layers. -> Figure"""
     if figure is None:
@@ -133,7 +139,8 @@ class Exponents(NamedTuple):
     """How often a network's weights use each of float32's 256 exponents."""
 
     network: str
-    counts: np.ndarray  # (256,) weights per biased exponent
+    exponents: np.ndarray  # (256,) -127 to 128
+    counts: np.ndarray  # (256,) weights with each
 
     @property
     def share(self):
@@ -150,6 +157,11 @@ def alt_exponents(state: Exponents) -> str:
         f"{state.used_by(0.99)} of float32's 256 exponents hold 99 % of {state.network}'s "
         f"{state.counts.sum():,} weights; {np.count_nonzero(state.counts)} are used at all."
     )
+
+
+def claim_exponents(state: Exponents) -> bool:
+    """At most 16 of the 256 exponents hold 99 % of the weights."""
+    return len(state.counts) == 256 and state.used_by(0.99) <= 16
 
 
 def draw_exponents(state: Exponents, figure=None):

@@ -121,6 +121,12 @@ def pruned_states(sweep: Sweep, layer: str) -> list[Pruned]:
     ]
 
 
+def pruned(network: str, layer: str, s: float) -> Pruned:
+    """The drawing data of one recorded position of the slider, looking at one layer."""
+    sweep = pruning_sweep(network)
+    return pruned_states(sweep, layer)[int(np.abs(sweep.s - s).argmin())]
+
+
 _LEDGERS: dict = {}
 
 

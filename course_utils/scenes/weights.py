@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from course_utils import data, distributions, models
 from course_utils.figures.weights import Exponents, Layers
 
@@ -51,7 +53,8 @@ def efficientnet_lite0() -> Layers:
 
 def exponents(layers: Layers) -> Exponents:
     """How often each float32 exponent occurs in all layers together."""
-    return Exponents(layers.network, sum(d.exponents for d in layers.distributions))
+    counts = sum(d.exponents for d in layers.distributions)
+    return Exponents(layers.network, np.arange(-127, 129), counts)
 
 
 def _readable(name: str) -> str:

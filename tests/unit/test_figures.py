@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_utils.figures import pruning, registry, weights
+from course_utils.figures import book, pruning, registry, weights
 from course_utils.scenes import pruning as scenes
 from course_utils.scenes import weights as weight_scenes
 
@@ -14,11 +14,10 @@ IDS = Path(__file__).resolve().parents[2] / "figures" / "ids.txt"
 
 
 
-
 @pytest.mark.parametrize("entry", registry.ENTRIES, ids=lambda entry: entry.id)
 def test_a_figure_is_written_the_same_twice_and_says_what_it_shows(entry, tmp_path):
-    told = registry.write(entry, tmp_path / "a")
-    assert registry.write(entry, tmp_path / "b") == told
+    told = book.write(entry, tmp_path / "a")
+    assert book.write(entry, tmp_path / "b") == told
     for suffix in ("svg", "pdf", "png"):
         one, other = ((tmp_path / d / f"{entry.id}.{suffix}").read_bytes() for d in "ab")
         assert one == other, suffix
@@ -37,13 +36,13 @@ def test_no_id_was_renamed_or_given_twice():
 def test_an_unknown_id_offers_the_nearest():
     with pytest.raises(KeyError, match="fig-boards"):
         registry.find(["fig-board"])
-    assert registry.main(["fig-nothing-like-it"]) == 2
+    assert book.main(["fig-nothing-like-it"]) == 2
 
 
 def test_main_writes_a_manifest(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "FOLDER", tmp_path)
-    assert registry.main(["fig-pruning-sensitivity"]) == 0
-    assert registry.main(["fig-boards"]) == 0
+    monkeypatch.setattr(book, "FOLDER", tmp_path)
+    assert book.main(["fig-pruning-sensitivity"]) == 0
+    assert book.main(["fig-boards"]) == 0
     told = json.loads((tmp_path / "manifest.json").read_text())
     assert [row["id"] for row in told] == ["fig-boards", "fig-pruning-sensitivity"]
 
