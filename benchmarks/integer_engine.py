@@ -3,9 +3,8 @@
     python benchmarks/integer_engine.py [rounds, 7 unless told]
 
 All take turns in one process on the same inputs, the first 256 of each test set. LiteRT and TFLM
-run batches of one, as on a board: their files are made for that. LiteRT's reference kernels and
-TFLM use one thread; NumPy's matrix multiplication uses as many as there are processors. LiteRT
-with XNNPACK is there for comparison: it is quicker, and its results are not TFLM's.
+run batches of one, as on a board: their files are made for that. All use one thread. LiteRT with
+XNNPACK is there for comparison: it is quicker, and its results are not TFLM's.
 """
 
 import importlib.util

@@ -22,8 +22,6 @@ from its weights when the model is loaded.
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -122,23 +120,25 @@ def _wrap_int32(x):
 
 
 class _Requantize:
-    """`requantize` for one layer, several times as fast and still exact.
+    """`requantize` for one layer, bias included, several times as fast and still exact.
 
-    With v = accumulator * multiplier * 2^-31 and right shift e >= 1, the two roundings are
+    With v = (sum + bias) * multiplier * 2^-31 and right shift e >= 1, the two roundings are
     floor(v + 1/2), then half away from zero after division by 2^e. Together (floor(floor(a) / n)
     = floor(a / n) for whole n) they are
 
-        floor(v / 2^e + 1/2 + 2^-(e+1))     where the accumulator is not negative
+        floor(v / 2^e + 1/2 + 2^-(e+1))     where sum + bias is not negative
         floor(v / 2^e + 1/2 - 2^-(e+1))     where it is negative
 
     (for -1/2 <= v < 0, where the second line seems wrong, both give 0), and floor(v + 1/2) for
-    e = 0. In float64 that is exact for e <= 12: an output that does not saturate is below 2^10 in
-    magnitude, and all terms are multiples of 2^-(31+e): 53 bits hold them. An output
-    that saturates may be rounded on the way, but rounding is monotonic, so it still saturates.
-    Channels with other shifts, or whose sums could overflow an int32, take `requantize`.
+    e = 0. All that does not depend on the sum is added up ahead, so that a value takes one
+    multiplication and one addition in float64. That is exact where it matters: all terms are
+    multiples of 2^-(31+e), and for an output that does not saturate, a code from 0 to 255, they
+    are below 257 plus what is added. If this is at most 2^(22-e), 53 bits hold it. An output that
+    saturates may be rounded on the way, but rounding is monotonic, so it still saturates.
+    Channels for which this is not so, or whose sums could overflow an int32, take `requantize`.
     """
 
-    BLOCK = 2**15  # values at a time: their float64 copies stay in the cache
+    BLOCK = 2**16  # values at a time: their copies stay in the cache
 
     def __init__(self, bias, real_multipliers, largest, zero_point, qmin, qmax, repeat):
         pairs = [quantize_multiplier(real) for real in real_multipliers]
@@ -146,41 +146,44 @@ class _Requantize:
         self.bias, self.zero_point, self.qmin, self.qmax = bias, zero_point, qmin, qmax
         right = np.maximum(-self.shift, 0)
         fits_int32 = largest < np.ldexp(2.0**31, -np.maximum(self.shift, 0))
-        self.textbook = np.flatnonzero(~(fits_int32 & (right <= 12)))
-        self.factor = np.ldexp(self.multiplier.astype(np.float64), self.shift - 31)
-        self.second = np.where(right > 0, np.ldexp(0.5, -right), 0)
+        factor = np.ldexp(self.multiplier.astype(np.float64), self.shift - 31)
+        from_bias = bias * factor
         self.offset = 0.5 + (zero_point + 128)  # codes counted from 0, so that floor is a cast
+        is_exact = np.abs(from_bias + self.offset) + 257 <= np.ldexp(1.0, 22 - right)
+        self.textbook = np.flatnonzero(~(fits_int32 & is_exact))
+        factor[self.textbook] = from_bias[self.textbook] = 0  # overwritten by `requantize`
+        second = np.where(right > 0, np.ldexp(0.5, -right), 0)
         self.has_negative = qmin < zero_point  # else ReLU: negative sums all end at qmin
         if not self.has_negative:
-            self.offset = self.offset + self.second
+            from_bias = from_bias + second + self.offset
         # NumPy is quick on long rows: take `repeat` positions of all channels as one row.
-        self.row = [
+        self.factor, self.constant, self.second = (
             np.tile(np.broadcast_to(values, bias.shape), repeat)
-            for values in (bias.astype(np.float64), self.factor, self.second, self.offset)
-        ]
+            for values in (factor, from_bias, second)
+        )
 
     def __call__(self, sums):
-        """sums: float array (n, channels) of whole numbers -> int8 (n, channels)."""
-        bias, factor, second, offset = self.row
-        rows = sums.reshape(-1, bias.size)
+        """sums: array (n, channels) of whole numbers, before the bias -> int8 (n, channels)."""
+        rows = sums.reshape(-1, self.factor.size)
         out = np.empty(rows.shape, np.uint8)
-        step = max(1, self.BLOCK // max(1, bias.size))
+        step = min(max(1, self.BLOCK // max(1, self.factor.size)), len(rows))
+        real, codes = (np.empty((step, self.factor.size), kind) for kind in (np.float64, np.int32))
         for start in range(0, len(rows), step):
-            accumulator = rows[start : start + step].astype(np.float64)
-            accumulator += bias
+            part = rows[start : start + step]
+            y, code = real[: len(part)], codes[: len(part)]
+            np.copyto(y, part)
+            y *= self.factor
+            y += self.constant
             if self.has_negative:
-                y = accumulator * factor
-                y += np.copysign(second, accumulator, out=accumulator)
-            else:
-                y = accumulator
-                y *= factor
-            y += offset
-            np.clip(y, self.qmin + 128, self.qmax + 128, out=y)
-            out[start : start + step] = y
+                y += np.copysign(self.second, y)
+                y += self.offset
+            np.copyto(code, y, casting="unsafe")  # fits: what overflows is left to `requantize`
+            np.clip(code, self.qmin + 128, self.qmax + 128, out=code)
+            out[start : start + step] = code
         out ^= 128
         out = out.view(np.int8).reshape(sums.shape)
-        for c in self.textbook:
-            accumulator = sums[:, c].astype(np.int64) + int(self.bias[c])
+        if (c := self.textbook).size:
+            accumulator = sums[:, c].astype(np.int64) + self.bias[c]
             out[:, c] = requantize(
                 accumulator, self.multiplier[c], self.shift[c],
                 self.zero_point, self.qmin, self.qmax,
@@ -239,8 +242,8 @@ class IntegerModel:
         if self.output.index not in known:
             raise ValueError("No operator writes the model's output: convert the model again.")
         widest = max([step.widest for _, step in self._steps], default=1)
-        # As many inputs at a time as keep the largest intermediate array in the cache.
-        self._batch = max(1, 2**18 // widest)
+        # As many inputs at a time as keep the largest intermediate array near the cache.
+        self._batch = max(1, 2**20 // widest)
 
     def run(self, x):
         """Return the network's outputs.
@@ -251,17 +254,13 @@ class IntegerModel:
         """
         x = self._check_input(x)
         out = np.empty((len(x), *self.output.shape[1:]), self.output.type)
-        threads = min(4, os.cpu_count() or 1)
-        size = max(1, min(self._batch, -(-len(x) // threads)))
-
-        def work(start):
-            part = slice(start, start + size)
-            for values in self._run(x[part]):
-                last = values
-            out[part] = last[self.output.index]
-
-        with blas.one_thread(), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, range(0, len(x), size)))  # a list, so that errors show
+        # One thread: each operator is so short that two spend on taking turns what they win.
+        with blas.one_thread():
+            for start in range(0, len(x), self._batch):
+                part = slice(start, start + self._batch)
+                for values in self._run(x[part]):
+                    last = values
+                out[part] = last[self.output.index]
         return out
 
     def trace(self, x):
@@ -422,7 +421,7 @@ def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
     finish = _Requantize(
         total_bias, real_multipliers, largest, y.qparams.zero_point, qmin, qmax, repeat
     )
-    sums = sums_of(weights.astype(exact), exact)
+    sums = sums_of(exact)
 
     def run(q):
         return finish(sums(q)).reshape(len(q), *shape)
@@ -450,12 +449,14 @@ def _conv_2d(checked):
     zero_point = x.qparams.zero_point
     is_pointwise = (kh, kw) == (1, 1) and window.stride == (1, 1)
 
-    def sums_of(weights, dtype):
+    def sums_of(dtype):
+        factors = weights.astype(dtype)
+
         def sums(q):
             if is_pointwise:
-                return q.reshape(-1, channels).astype(dtype) @ weights
+                return q.reshape(-1, channels).astype(dtype) @ factors
             patches = window.patches(window.pad(q, zero_point, dtype))
-            return patches.reshape(-1, kh * kw * channels) @ weights
+            return patches.reshape(-1, kh * kw * channels) @ factors
 
         return sums
 
@@ -481,18 +482,27 @@ def _depthwise_conv_2d(checked):
     weights = filters.data.reshape(-1, units).astype(np.int64)
     zero_point, (oh, ow) = x.qparams.zero_point, window.out
 
-    def sums_of(weights, dtype):
+    # The taps one after another: BLAS has no product for a kernel of one channel. A product of
+    # int8 fits an int16, and so does the sum of as many as `_int16_groups` finds.
+    first, last = _int16_groups(weights)
+    factors = np.tile(weights.astype(np.int16), ow)  # for a whole row of outputs at once
+
+    def sums_of(dtype):
         def sums(q):
             if multiplier > 1:
                 q = q.repeat(multiplier, axis=3)
             total = np.zeros((len(q), oh, ow * units), dtype)
-            product = np.empty_like(total)
-            rows = window.tap_rows(window.pad(q, zero_point, dtype))
-            for tap, w in zip(rows, weights, strict=True):
-                total += np.multiply(tap, w, out=product)
+            part, product = np.empty(total.shape, np.int16), np.empty(total.shape, np.int16)
+            rows = window.tap_rows(window.pad(q, zero_point, np.int16))
+            for tap, factor, is_first, is_last in zip(rows, factors, first, last, strict=True):
+                if is_first:
+                    np.multiply(tap, factor, out=part)
+                else:
+                    part += np.multiply(tap, factor, out=product)
+                if is_last:
+                    total += part
             return total.reshape(-1, units)
 
-        weights = np.tile(weights, ow)  # for a whole row of outputs at once
         return sums
 
     run = _convolve(
@@ -500,6 +510,23 @@ def _depthwise_conv_2d(checked):
         _real_multipliers(x, filters, y, units), sums_of,
     )  # fmt: skip
     return _Prepared(run, (x.index,), max(x.size * multiplier, 2 * y.size))
+
+
+def _int16_groups(weights):
+    """Say at which taps a partial sum in int16 begins and ends: two lists of bool.
+
+    weights: (taps, units). With sum |w| <= 255 in every channel, |sum q w| <= 255 * 128 < 2^15.
+
+    >>> _int16_groups(np.array([[100], [100], [100], [-128]]))
+    ([True, False, True, False], [False, True, False, True])
+    """
+    first, total = [], np.inf
+    for size in np.abs(weights):
+        total = total + size
+        first.append(bool(total.max() > 255))
+        if first[-1]:
+            total = size
+    return first, [*first[1:], True]
 
 
 def _fully_connected(checked):
@@ -518,8 +545,9 @@ def _fully_connected(checked):
         # With a single scale the kernel multiplies the two scales in float32.
         real = np.full(units, float(x.scale[0] * filters.scale[0]) / float(y.scale[0]))
 
-    def sums_of(weights, dtype):
-        return lambda q: q.reshape(-1, depth).astype(dtype) @ weights
+    def sums_of(dtype):
+        factors = weights.astype(dtype)
+        return lambda q: q.reshape(-1, depth).astype(dtype) @ factors
 
     run = _convolve(checked, weights, checked.bias(units), x, y, real, sums_of)
     return _Prepared(run, (x.index,), max(x.size, y.size))
@@ -676,7 +704,7 @@ def _mean(checked):
     offset = x.qparams.zero_point * count
 
     def run(q):
-        total = q.sum(axis=axes, dtype=np.int64) - offset
+        total = q.sum(axis=axes, dtype=np.int32).astype(np.int64) - offset
         codes = requantize(total, multiplier, shift, y.qparams.zero_point)
         return codes.reshape(len(q), *y.shape[1:])
 

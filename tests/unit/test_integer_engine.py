@@ -116,6 +116,21 @@ def test_the_quick_requantization_is_the_textbooks(reals, zero_point, low, bias,
     np.testing.assert_array_equal(quick(sums.astype(np.float32)), expected)
 
 
+@settings(deadline=None, max_examples=100)
+@given(taps=st.integers(1, 25), units=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_partial_sums_of_depthwise_layers_fit_an_int16(taps, units, seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.choice([rng.integers(-128, 128), -128, 127, 1, 0], (taps, units)).astype(np.int64)
+    first, last = ie._int16_groups(weights)
+    starts, ends = np.flatnonzero(first), np.flatnonzero(last)
+    assert starts[0] == 0
+    assert ends[-1] == taps - 1
+    assert (starts[1:] == ends[:-1] + 1).all()
+    for start, end in zip(starts, ends, strict=True):
+        largest = np.abs(weights[start : end + 1]).sum(axis=0).max() * 128
+        assert largest < 2**15
+
+
 def test_the_exponential_of_softmax_is_one():
     for step in (1e-4, 0.01, 0.1, 1.0, 3.0):
         table = ie.softmax_table(step) / 2**31
