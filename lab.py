@@ -45,6 +45,7 @@ COMMANDS = {
     "install": "make or repair .venv and stop (before a class without a network)",
     "doctor": "look at the installation; each FIX line has a command to copy",
 }
+WORKERS = 4  # processes that test at once, if there are as many processors: 1 GB each
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 INTERRUPTED = 130  # the shells' exit code after Ctrl-C
 
@@ -395,10 +396,12 @@ def stages(rest):
         return [("chosen", ["--nbval", *rest] if notebooks else rest)]
     notebooks = [*env.ROOT.glob("notebooks/*.ipynb"), *env.ROOT.glob("notebooks/solutions/*.ipynb")]
     notebooks = [str(path.relative_to(env.ROOT)) for path in notebooks]
+    # Several at a time; the tests of a file, and so the cells of a notebook, stay in their order.
+    workers = ["-n", str(min(WORKERS, os.cpu_count() or 1)), "--dist", "loadfile"]
     return [
-        ("unit", ["course_utils", "tests/unit", *rest]),
+        ("unit", ["course_utils", "tests/unit", *workers, *rest]),
         ("notebook tools", ["tests/notebooks", *rest]),
-        ("notebooks", ["--nbval", *sorted(notebooks), *rest]),
+        ("notebooks", ["--nbval", *sorted(notebooks), *workers, *rest]),
         ("browser", ["tests/browser", *rest]),
     ]
 
@@ -411,7 +414,7 @@ def names_a_file(word):
 
 def run_tests(python, rest):
     """Run every stage, then print a line for each and, last of all, the sum."""
-    lines, total, bad = [], {"passed": 0, "failed": 0, "skipped": 0}, False
+    lines, counted, total, bad = [], [], {"passed": 0, "failed": 0, "skipped": 0}, False
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, arguments) in enumerate(stages(rest)):
             report = os.path.join(folder, f"{number}.xml")
@@ -419,7 +422,8 @@ def run_tests(python, rest):
             start = time.monotonic()
             # -m pytest and not the script: scripts hold the path of the .venv they were made in
             code = run([python, "-m", "pytest", f"--junit-xml={report}", *arguments])
-            counts = read_counts(report)
+            counts, told = read_report(report)
+            counted += told
             nothing = code == 5  # no test ran: fine only if the user's own choice left none here
             if code and not (nothing and rest):
                 bad = True
@@ -432,7 +436,7 @@ def run_tests(python, rest):
     if not total["passed"] and not total["failed"]:
         bad = True
         lines.append("No test ran: look at the arguments after `test`.")
-    print("\n" + "\n".join(lines))
+    print("\n" + "\n".join([*counted, *lines]))
     print(totals(total), flush=True)
     return 1 if bad else 0
 
@@ -442,9 +446,12 @@ def totals(counts):
     return text + (f", {counts['skipped']} skipped" if counts["skipped"] else "")
 
 
-def read_counts(report):
-    """Count the outcomes in pytest's own report (nothing in it if pytest did not get so far)."""
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
+def read_report(report):
+    """Count the outcomes in pytest's own report (nothing in it if pytest did not get so far).
+
+    -> (counts, what tests recorded as "counted", in sentences)
+    """
+    counts, told = {"passed": 0, "failed": 0, "skipped": 0}, []
     with contextlib.suppress(OSError, ElementTree.ParseError):
         for case in ElementTree.parse(report).iter("testcase"):
             kinds = {child.tag for child in case}
@@ -452,7 +459,8 @@ def read_counts(report):
                 counts["failed"] += 1
             else:
                 counts["skipped" if "skipped" in kinds else "passed"] += 1
-    return counts
+            told += [p.get("value") for p in case.iter("property") if p.get("name") == "counted"]
+    return counts, told
 
 
 # --------------------------------------------------------------------------------------

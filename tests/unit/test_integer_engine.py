@@ -143,13 +143,14 @@ def test_the_exponential_of_softmax_is_one():
 
 @needs_tflm
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_model_equals_tflm_on_the_whole_test_set(name, tflm):
+def test_a_shipped_model_equals_tflm_on_the_whole_test_set(name, tflm, record_property):
     model = IntegerModel(data.model(name.removesuffix("_int8"), "int8"))
     x = quantized(whole_test_set(name), model)
     expected = tflm.run(data.model(name.removesuffix("_int8"), "int8"), x)
     found = model.run(x)
     differing = int((found != expected).sum())
-    print(f"\n{name}: {len(x)} inputs, {found.size} values, {differing} differing")
+    counted = f"{name}: {len(x)} inputs, {found.size} values, {differing} differing"
+    record_property("counted", counted)
     assert found.dtype == np.int8
     assert differing == 0
 
@@ -159,7 +160,7 @@ def test_every_checkpoint_is_shipped_as_an_int8_model():
 
 
 @needs_tflm
-def test_random_networks_equal_tflm(tflm):
+def test_random_networks_equal_tflm(tflm, record_property):
     count, operators, refused = collections.Counter(), collections.Counter(), []
 
     @seed(20261122)
@@ -181,8 +182,9 @@ def test_random_networks_equal_tflm(tflm):
         operators.update(set(names))
 
     compare()
-    print(
-        f"\n{count['networks']} random networks, {count['values']} values, "
+    record_property(
+        "counted",
+        f"{count['networks']} random networks, {count['values']} values, "
         f"{count['differing']} differing; {len(refused)} refused by TFLM; {dict(operators)}"
     )
     assert count["differing"] == 0
@@ -241,7 +243,7 @@ def converted_networks():
 
 
 @needs_tflm
-def test_converted_networks_equal_tflm(tflm):
+def test_converted_networks_equal_tflm(tflm, record_property):
     count = collections.Counter()
     rng = np.random.default_rng(5)
     for network, per_channel in converted_networks():
@@ -260,11 +262,11 @@ def test_converted_networks_equal_tflm(tflm):
         differing = int((model.run(x) != expected).sum())
         assert differing == 0, [op.name for op in model.graph.operators]
         count.update(networks=1, values=expected.size, differing=differing)
-    print(f"\nconverted: {dict(count)}")
+    record_property("counted", f"converted: {dict(count)}")
 
 
 @needs_tflm
-def test_float_edges_equal_tflm(tflm):
+def test_float_edges_equal_tflm(tflm, record_property):
     """A file with float inputs and outputs quantizes and dequantizes at its edges."""
     rng = np.random.default_rng(11)
     compared = 0
@@ -286,7 +288,7 @@ def test_float_edges_equal_tflm(tflm):
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, tflm.run(tflite, x))
         compared += found.size
-    print(f"\nfloat edges: {compared} values, 0 differing")
+    record_property("counted", f"float edges: {compared} values, 0 differing")
 
 
 # --- run and trace --------------------------------------------------------------------------
@@ -328,7 +330,7 @@ def test_the_input_is_left_as_it_was(watch):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_weights_read_back_are_the_float_weights_quantized(per_channel):
+def test_weights_read_back_are_the_float_weights_quantized(per_channel, record_property):
     """The scales of a converted file give its stored codes from the checkpoint's weights."""
     from course_utils import conversion
     from course_utils.quantization import quantize
@@ -348,7 +350,8 @@ def test_weights_read_back_are_the_float_weights_quantized(per_channel):
             kernel = np.moveaxis(kernel, -1, 0)
             np.testing.assert_array_equal(quantize(kernel, stored.qparams), stored.data)
             compared += stored.size
-    print(f"\n{compared} stored weights reproduced, 0 differing, per channel: {per_channel}")
+    how = "per channel" if per_channel else "per tensor"
+    record_property("counted", f"{compared} stored weights reproduced, 0 differing, {how}")
 
 
 # --- bad input ------------------------------------------------------------------------------
@@ -509,7 +512,7 @@ def small_models():
     return found
 
 
-def test_ten_thousand_damaged_files_raise_value_error_or_run():
+def test_ten_thousand_damaged_files_raise_value_error_or_run(record_property):
     rng = random.Random(2026)
     files = [*small_models(), data.model("watch_cnn", "int8")]
     outcome = collections.Counter()
@@ -523,7 +526,8 @@ def test_ten_thousand_damaged_files_raise_value_error_or_run():
                 outcome["refused"] += 1
             else:
                 outcome["still a model"] += 1
-    print(f"\n{sum(outcome.values())} damaged files of {len(files)}: {dict(outcome)}")
+    counted = f"{sum(outcome.values())} damaged files of {len(files)}: {dict(outcome)}"
+    record_property("counted", counted)
     assert sum(outcome.values()) >= MUTATIONS
     assert min(outcome.values()) > MUTATIONS / 20
 

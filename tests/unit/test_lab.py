@@ -418,6 +418,13 @@ def test_the_last_line_is_the_sum_over_the_stages(monkeypatch, capsys):
     assert re.fullmatch(r"unit +3 passed, 0 failed, 1 skipped, \d+ s", lines[-5])
 
 
+def test_what_tests_counted_is_printed_before_the_sums(monkeypatch, capsys):
+    told = '<testcase><properties><property name="counted" value="0 differing"/></properties>'
+    told = f"<testsuites><testsuite>{told}</testcase></testsuite></testsuites>"
+    assert run_fake_stages(monkeypatch, [(0, told), *[(0, report(1))] * 3]) == 0
+    assert capsys.readouterr().out.splitlines()[-6] == "0 differing"
+
+
 def test_a_red_stage_makes_the_whole_red(monkeypatch, capsys):
     outcomes = [(0, report(3)), (1, report(1, failed=2)), (0, report(4)), (0, report(1))]
     assert run_fake_stages(monkeypatch, outcomes) == 1

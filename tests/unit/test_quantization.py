@@ -266,7 +266,7 @@ def values_around_ties(rng, low, high, step, codes):
     return np.concatenate([x, np.nextafter(x, np.float32(np.inf)), np.nextafter(x, -x - 1)])
 
 
-def test_fake_quantize_equals_tensorflow():
+def test_fake_quantize_equals_tensorflow(record_property):
     tf = env.tensorflow()
     rng = np.random.default_rng(RNG_SEED)
     compared = 0
@@ -297,11 +297,11 @@ def test_fake_quantize_equals_tensorflow():
     zeros = np.zeros(9, np.float32)
     expected = tf.quantization.fake_quant_with_min_max_vars(zeros, 0.0, 0.0)
     np.testing.assert_array_equal(q.fake_quantize(zeros, q.choose_qparams(0, 0)), expected)
-    print(f"\nfake_quantize against TensorFlow: {compared} values, 0 differing")
+    record_property("counted", f"fake_quantize against TensorFlow: {compared} values, 0 differing")
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_quantize_equals_the_weights_the_converter_stores(per_channel):
+def test_quantize_equals_the_weights_the_converter_stores(per_channel, record_property):
     from tflite_tools import stored_weights
 
     tf_keras = env.keras()
@@ -330,7 +330,7 @@ def test_quantize_equals_the_weights_the_converter_stores(per_channel):
         np.testing.assert_array_equal(np.float32(qparams.scale), scales)
         np.testing.assert_array_equal(q.quantize(weights, qparams), stored.T)
         compared += stored.size
-    print(f"\nquantize against the converter: {compared} weights, 0 differing")
+    record_property("counted", f"quantize against the converter: {compared} weights, 0 differing")
 
 
 def test_activation_qparams_equal_the_converters():
