@@ -24,13 +24,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
+from pathlib import Path
 
 import ipywidgets
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from course_utils import style
+from course_utils import standalone, style
 
 # Matplotlib is not thread-safe, and a kernel may run widget callbacks on a thread of its own.
 MATPLOTLIB = threading.RLock()
@@ -245,7 +246,7 @@ class Sweep(_Pictured):
         self._states = states
         self.frames = [self._painter(state) for state in states]
         self.alts = [alt(state) for state in states]
-        lines = self.alts if readout is None else [readout(state) for state in states]
+        self._lines = self.alts if readout is None else [readout(state) for state in states]
         size = self._painter.css_size()
 
         self.slider = ipywidgets.SelectionSlider(
@@ -264,7 +265,7 @@ class Sweep(_Pictured):
                 layout=layout,
                 style=looks,
             )
-            for png, alt_text, line in zip(self.frames, self.alts, lines, strict=True)
+            for png, alt_text, line in zip(self.frames, self.alts, self._lines, strict=True)
         ]
         # A Tab with its bar hidden, not a Stack: a Tab keeps every page in the browser and only
         # shows another one, where a Stack builds the page anew (twice as long, measured).
@@ -294,6 +295,33 @@ class Sweep(_Pictured):
         """The Matplotlib figure, drawn for the state that is showing."""
         self._painter(self._states[self.index])
         return self._painter.figure
+
+    def save_html(self, path: str | Path) -> None:
+        """Save as one HTML file that needs no kernel and no network.
+
+        It opens from the disk and in a page, as an ``<iframe>`` or pasted in; it begins at the
+        state that is showing. See `course_utils.standalone`.
+
+        Raises
+        ------
+        ValueError
+            The name does not end in .html.
+        FileNotFoundError
+            There is no such folder.
+        """
+        standalone.save(path, {"": self._strip()})
+
+    def _strip(self) -> standalone.Strip:
+        return standalone.Strip(
+            description=self.description,
+            slider=self.slider.description,
+            labels=[label for label, _ in self.slider.options],
+            alts=self.alts,
+            lines=self._lines,
+            frames=self.frames,
+            index=self.index,
+            size=self._painter.css_size(),
+        )
 
     def _picture(self):
         return self.frames[self.index], self.alts[self.index], self._painter.css_size()
@@ -385,6 +413,24 @@ class Sweeps(_Pictured):
     def figure(self) -> Figure:
         """The figure of the `Sweep` that is showing."""
         return self.sweep.figure
+
+    def save_html(self, path: str | Path) -> None:
+        """Save all the choices as one HTML file, as `Sweep.save_html` does; draws what is missing.
+
+        It begins with the choice that is showing.
+        """
+        standalone.check(path)
+        shown = self.choice.index
+        for index, _ in enumerate(progress(self._names, "Drawing the pictures")):
+            self._fill(index)
+        self._pages.selected_index = shown
+        strips = [page._strip() for page in self._pages.children]
+        standalone.save(
+            path,
+            dict(zip(self._names, strips, strict=True)),
+            self.choice.description,
+            self._names[shown],
+        )
 
     def _picture(self):
         return self.sweep._picture()
@@ -521,6 +567,13 @@ class Explorer(_Pictured):
             finally:
                 self._setting = False
             self._update()
+
+    def save_html(self, path) -> None:
+        """Raise TypeError: an Explorer computes each picture and needs its kernel."""
+        raise TypeError(
+            "An Explorer computes each picture when a control moves, so it needs its kernel and "
+            f"cannot be saved as HTML ({path}): save a Sweep or Sweeps, or link to the notebook."
+        )
 
     def reset(self) -> None:
         """Put every control back to where it was at first."""
