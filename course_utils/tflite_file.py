@@ -151,6 +151,7 @@ class Operator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Mapping[str, Any]
+    version: int
 
     def __str__(self):
         return f"Operator {self.index} ({self.name})"
@@ -294,7 +295,7 @@ def _read_operator(index, table, codes, tensor_count):
         if found != union or values is None:
             raise ValueError(f"Operator {index} ({name}) lacks its options. {_BROKEN}")
         options = {key: _option(index, name, key, values, *rest) for key, rest in fields.items()}
-    return Operator(index, name, inputs, outputs, options)
+    return Operator(index, name, inputs, outputs, options, codes[number].scalar(2, "i", 1))
 
 
 def _option(index, name, key, table, field, form, default, names=None):

@@ -7,6 +7,7 @@ from course_utils import experiments
 from course_utils.experiments import (
     floats,
     integers,
+    micro,
     pruning,
     quantization,
     recording,
@@ -28,6 +29,8 @@ EXPERIMENTS = {
         techniques.per_channel,
         training_aware.qat_bits,
         training_aware.ptq_vs_qat_8bit,
+        micro.tflm_runtime,
+        micro.tflm_networks,
     )
 }
 

@@ -33,7 +33,7 @@ def integer_equality():
         engine = integer_engine.IntegerModel(tflite)
         x = quantization.quantize(dataset.x_test, engine.input.qparams)
         outputs = {
-            "TFLM": _in_parts(lambda part, t=tflite: micro.run(t, part), x, f"{name} TFLM"),
+            "TFLM": in_parts(lambda part, t=tflite: micro.run(t, part), x, f"{name} TFLM"),
             "LiteRT reference": evaluation.run(tflite, x, "reference"),
             "LiteRT XNNPACK": evaluation.run(tflite, x, "xnnpack"),
             "truncating": integer_engine.IntegerModel(truncating(tflite)).run(x),
@@ -46,7 +46,7 @@ def integer_equality():
             "n": len(x),
             "values": ours.size,
             "correct": int(right.sum()),
-            "others": {kernels: _difference(ours, output) for kernels, output in outputs.items()},
+            "others": {kernels: difference(ours, output) for kernels, output in outputs.items()},
             "classes": {
                 kernels: {
                     "changed": int((ours.argmax(axis=1) != answer).sum()),
@@ -69,7 +69,7 @@ def integer_equality():
     return record, {}, NETWORKS
 
 
-def _in_parts(run_part, x, what, size=500):
+def in_parts(run_part, x, what, size=500):
     report, parts = printer(f"{what}, inputs"), []
     for start in range(0, len(x), size):
         parts.append(run_part(x[start : start + size]))
@@ -77,7 +77,7 @@ def _in_parts(run_part, x, what, size=500):
     return np.concatenate(parts)
 
 
-def _difference(ours, theirs):
+def difference(ours, theirs):
     """How many values differ, and how many by how much: {"differing": ..., "by": {"1": ...}}."""
     steps = np.abs(theirs.astype(int) - ours.astype(int))
     sizes, counts = np.unique(steps[steps > 0], return_counts=True)
@@ -99,7 +99,7 @@ def compare_operators(tflite, x):
         alone = single_operator(tflite, op.index)
         found = {kernels: evaluation.run(alone, q, kernels) for kernels in evaluation.KERNELS}
         row = {"operator": op.name, "values": step.array.size}
-        row |= {kernels: _difference(step.array, output) for kernels, output in found.items()}
+        row |= {kernels: difference(step.array, output) for kernels, output in found.items()}
         if op.name in (*evaluation.WITH_KERNEL, "MEAN"):
             one_rounding, float32 = rescaled_otherwise(engine.graph, op, q)
             y = tensors[op.outputs[0]]

@@ -17,7 +17,7 @@ def techniques():
         dataset, rows = data.load(models.DATASETS[name]), {}
         for mode in conversion.MODES:
             print(f"{name}: {mode}", flush=True)
-            tflite = _converted(name, mode)
+            tflite = converted(name, mode)
             rows[mode] = {"runs": {k: list(v) for k, v in _runtimes(tflite, dataset).items()},
                           **_measured(f"{name}/{mode}", tflite, dataset, rows, arrays)}  # fmt: skip
         networks[name] = rows
@@ -33,14 +33,14 @@ def per_channel():
         for how in ("float32", "per channel", "per tensor"):
             print(f"{name}: {how}", flush=True)
             mode = "float32" if how == "float32" else "int8"
-            tflite = _converted(name, mode, per_channel=how != "per tensor")
+            tflite = converted(name, mode, per_channel=how != "per tensor")
             rows[how] = _measured(f"{name}/{how}", tflite, dataset, rows, arrays)
         networks[name] = rows
     calibration = f"the first {CALIBRATION_INPUTS} training inputs"
     return {"calibration": calibration, "networks": networks}, arrays, QUANTIZED
 
 
-def _converted(name, mode, per_channel=True):
+def converted(name, mode, per_channel=True):
     """A shipped network as a .tflite file's bytes."""
     checkpoint, dataset = load_network(name)
     model = models.set_weights(models.build(name), checkpoint.weights)

@@ -54,20 +54,30 @@ def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
         raise ValueError(f"x needs at least one input, batch first; it has the shape {x.shape}.")
     if arena_size < 1:
         raise ValueError(f"arena_size is {arena_size} bytes; an interpreter needs at least one.")
-    return in_tflm(_run, tflite, x, arena_size)
+    return in_tflm(_run, checked(tflite), x, arena_size)
 
 
-def in_tflm(function, tflite, *arguments):
-    """function(tflite, *arguments) in the TFLM process; `function` is at the top of a module.
+def checked(tflite):
+    """The bytes of a `.tflite` file, read once in Python before C++ sees them.
 
-    Raises as `run` does.
+    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file.
     """
     if reason := missing():
         raise ImportError(reason)
-    tflite_file.read(tflite)  # a damaged file is named before C++ sees it
+    tflite_file.read(tflite)
+    return bytes(tflite)
+
+
+def in_tflm(function, *arguments):
+    """function(*arguments) in the TFLM process; `function` is at the top of a module.
+
+    Raises ImportError and Refused as `run` does.
+    """
+    if reason := missing():
+        raise ImportError(reason)
     # A process that has run a model before is kept: to start one takes a second.
     try:
-        return _process().submit(function, bytes(tflite), *arguments).result(timeout=TIMEOUT)
+        return _process().submit(function, *arguments).result(timeout=TIMEOUT)
     except concurrent.futures.process.BrokenProcessPool:
         close()
         raise Refused("The TFLM process died on this model.") from None

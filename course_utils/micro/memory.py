@@ -8,12 +8,13 @@ operator, and what the kernels prepared once. The weights stay in flash.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from course_utils import env, tflite_file
-from course_utils.micro.interpreter import ARENA, Refused, in_tflm, run
+from course_utils.micro.interpreter import ARENA, Refused, checked, in_tflm, run
 
 ALIGNMENT = 16  # bytes: TFLM aligns the arena and each activation in it
 
@@ -63,22 +64,20 @@ def arena(tflite: bytes) -> Arena:
 
     Raises ImportError, ValueError and Refused as `run` does.
     """
-    return parse_allocations(in_tflm(_allocations, tflite))
+    return parse_allocations(in_tflm(_allocations, checked(tflite)))
 
 
 def parse_allocations(text: str) -> Arena:
-    """What TFLM's `print_allocations` wrote, as an Arena.
+    """What TFLM's `print_allocations` wrote, as an Arena. It leaves out parts that are empty.
 
-    Raises ValueError if a line is missing.
+    Raises ValueError if a line that is always there is missing.
     """
-    found = {}
-    for part, pattern in _RECORDED.items():
-        match = re.search(pattern, text)
-        if match is None:
+    matches = {part: re.search(pattern, text) for part, pattern in _RECORDED.items()}
+    for part in ("total", "head", "tail", "eval_tensors", "nodes"):
+        if matches[part] is None:
             raise ValueError(f"TFLM reported no {part!r}; its print_allocations() has changed.")
-        found[part] = int(match[1])
-    recorded = list(found.values())[3:]
-    return Arena(*found.values(), rest=found["tail"] - sum(recorded))
+    found = {part: int(match[1]) if match else 0 for part, match in matches.items()}
+    return Arena(**found, rest=found["tail"] - sum(list(found.values())[3:]))
 
 
 def _allocations(tflite):
@@ -109,9 +108,11 @@ def smallest_arena(tflite: bytes) -> int:
     the tensors' records, which it then gives back.
     Raises ImportError, ValueError and Refused as `run` does.
     """
-    graph = tflite_file.read(tflite)
+    graph = tflite_file.read(checked(tflite))
+    if len(graph.inputs) != 1:
+        raise ValueError(f"The model has {len(graph.inputs)} inputs; one is expected.")
     tensor = graph.tensors[graph.inputs[0]]
-    x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(tensor.type)
+    x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(_dtype(tensor))
     expected = run(tflite, x)
 
     def runs(units):
@@ -133,3 +134,66 @@ def smallest_arena(tflite: bytes) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if runs(middle) else (middle, high)
     return high * ALIGNMENT
+
+
+# --- activations --------------------------------------------------------------------------------
+
+
+class Activation(NamedTuple):
+    """A tensor that is computed: how large it is, and from which operator to which it is needed."""
+
+    name: str  # "input", or the operator that writes it: "CONV_2D 0"
+    bytes: int
+    first: int  # index of the operator that writes it; 0 for the input
+    last: int  # of the last one that reads it; of the last operator for the output
+
+
+def activations(tflite: bytes) -> tuple[Activation, ...]:
+    """A model's activations in the order in which they arise, and how long each must be kept.
+
+    Constants, such as weights, are read where the file is, in flash, and need no RAM.
+    Raises TypeError and ValueError as `tflite_file.read` does.
+    """
+    graph = tflite_file.read(tflite)
+    first, last, name = {}, {}, {}
+    for index in graph.inputs:
+        first[index], last[index], name[index] = 0, 0, "input"
+    for op in graph.operators:
+        for index in op.outputs:
+            first.setdefault(index, op.index)
+            name.setdefault(index, f"{op.name} {op.index}")
+            last[index] = op.index
+        for index in op.inputs:
+            if index in first:
+                last[index] = op.index
+    last.update((index, len(graph.operators) - 1) for index in graph.outputs if index in first)
+    return tuple(
+        Activation(name[i], _bytes(graph.tensors[i]), first[i], last[i]) for i in sorted(
+            first, key=lambda i: (first[i], name[i] != "input")
+        )
+    )  # fmt: skip
+
+
+def _bytes(tensor):
+    return tensor.size * _dtype(tensor).itemsize
+
+
+def _dtype(tensor):
+    if tensor.type not in tflite_file.DTYPES:
+        raise ValueError(f"Tensor {tensor.index} ({tensor.name}): {tensor.type} is not supported.")
+    return tflite_file.DTYPES[tensor.type]
+
+
+def alive(parts: Sequence[Activation]) -> list[int]:
+    """Bytes that must be in RAM at once while each operator runs: a list, one number an operator.
+
+    Each activation takes a multiple of 16 bytes, as in TFLM.
+
+    >>> alive([Activation("input", 100, 0, 0), Activation("a", 10, 0, 1), Activation("b", 8, 1, 1)])
+    [128, 32]
+    """
+    last = max((part.last for part in parts), default=-1)
+    return [
+        sum(-(-p.bytes // ALIGNMENT) * ALIGNMENT for p in parts if p.first <= at <= p.last)
+        for at in range(last + 1)
+    ]

@@ -4,10 +4,11 @@ import importlib.util
 
 import numpy as np
 import pytest
-from tflite_tools import pack, unpack
+from tflite_tools import Writer, pack, unpack
 
 from course_utils import data, micro
 from course_utils.integer_engine import IntegerModel
+from course_utils.micro import interpreter
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None,
@@ -111,3 +112,148 @@ def test_an_arena_far_too_small_never_ends_this_process(watch):
     with pytest.raises(ValueError, match="at least one"):
         micro.run(tflite, x[:1], 0)
     assert len(micro.run(tflite, x[:1])) == 1
+
+
+@pytest.mark.parametrize("name", ["watch_cnn", "fashion_cnn", "fashion_dscnn", "lenet_300_100"])
+def test_what_must_be_alive_at_once_is_the_head_that_tflm_needs(name):
+    parts = micro.activations(data.model(name, "int8"))
+    recorded = data.result("tflm_networks").record["networks"][name]["int8"]
+    assert max(micro.alive(parts)) == recorded["arena"]["head"]
+    assert parts[0].name == "input"
+    assert sum(part.bytes for part in parts) > max(micro.alive(parts))
+
+
+def test_a_tensor_that_is_read_again_later_stays_alive():
+    writer = Writer()
+    x, a, b, c = (writer.tensor([1, 100], scale=1.0) for _ in range(4))
+    writer.operator("RELU", [x], a)
+    writer.operator("RELU", [a], b)
+    writer.operator("ADD", [b, x], c, fusedActivationFunction="NONE")
+    parts = micro.activations(writer.bytes([x], [c]))
+    assert [part[2:] for part in parts] == [(0, 2), (0, 1), (1, 2), (2, 2)]
+    assert micro.alive(parts) == [224, 336, 336]
+
+
+# --- what a file says ---------------------------------------------------------------------------
+
+
+@needs_tflm
+def test_the_recorded_operators_are_those_that_the_interpreter_knows():
+    record = data.result("tflm_runtime").record
+    known = micro.operators()
+    assert known == set(record["known"])
+    assert set(micro.builtin_operators()) == known | set(record["unknown"])
+    assert {"CONV_2D", "SOFTMAX", "VAR_HANDLE"} <= known
+    assert "CONV_3D" not in known
+
+
+def test_the_report_agrees_with_what_happened_when_each_file_was_tried():
+    networks = data.result("tflm_networks").record["networks"]
+    rows = [row for modes in networks.values() for row in modes.values()]
+    assert len(rows) == 21
+    assert all(row["runs"] == (not row["problems"]) for row in rows)
+    assert {row["runs"] for row in rows} == {True, False}
+
+
+def test_the_report_names_operators_versions_types_and_shapes():
+    report = micro.compatibility(data.model("watch_cnn", "int8"))
+    assert report.should_run
+    assert str(report).startswith(
+        "  0 CONV_2D v3: int8 1×1×100×6, int8 16×1×5×6, int32 16 -> int8 1×1×100×16\n"
+    )
+    assert str(report).endswith("TFLM should run this model.")
+
+
+def _one(name, kernel="int8", x="float32", **options):
+    writer = Writer()
+    inputs = [writer.tensor([1, 4, 4, 1], x), writer.tensor([1, 1, 1, 1], kernel, scale=1.0)]
+    y = writer.tensor([1, 4, 4, 1], x)
+    writer.operator(name, inputs, y, **options)
+    return writer.bytes(inputs[:1], [y])
+
+
+def test_the_report_says_what_is_unsupported_and_what_to_do_instead():
+    hybrid = micro.compatibility(_one("CONV_2D", padding="SAME", strideW=1, strideH=1))
+    assert not hybrid.should_run
+    assert hybrid.problems[0].startswith("CONV_2D is hybrid: int8 weights, but float32 inputs. ")
+    assert 'convert(model, "int8", calibration)' in str(hybrid)
+    model = unpack(_one("RELU"))
+    model.operatorCodes[0].builtinCode = 132
+    unknown = micro.compatibility(pack(model))
+    assert "TFLM has no operator CONV_3D." in str(unknown)
+    assert "TFLM will not run this model: 1 of its 1 operators." in str(unknown)
+    model.operatorCodes[0].builtinCode = model.operatorCodes[0].deprecatedBuiltinCode = 6
+    model.subgraphs[0].tensors[0].type = 1
+    assert "DEQUANTIZE reads float16" in micro.compatibility(pack(model)).problems[0]
+    model.subgraphs[0].tensors[0].type = 10
+    assert "uses type 10" in micro.compatibility(pack(model)).problems[0]
+
+
+# --- boards -------------------------------------------------------------------------------------
+
+
+def test_the_watch_network_fits_the_nano_with_room_and_nothing_fits_the_uno():
+    row = data.result("tflm_networks").record["networks"]["watch_cnn"]["int8"]
+    flash = micro.flash(data.model("watch_cnn", "int8"))
+    assert flash.model == row["file_bytes"]
+    assert flash.total == flash.model + sum(micro.code_bytes(row["operators"]))
+    nano = micro.fit("Arduino Nano 33 BLE", flash.total, row["smallest_arena"])
+    assert nano.fits
+    assert nano.flash_left > 0.9 * 1024**2
+    assert nano.ram_left > 0.97 * 256 * 1024
+    uno = micro.fit("Arduino Uno R3", flash.total, row["smallest_arena"])
+    assert not uno.fits
+    assert uno.ram_left == 2048 - row["smallest_arena"] < 0
+    assert not micro.fit("Arduino Uno R3", 0, 0).fits  # an 8-bit processor
+    with pytest.raises(ValueError, match="Arduino Nano 33 BLE"):
+        micro.fit("Nano", 0, 0)
+
+
+def test_a_kernel_file_shared_by_two_operators_is_counted_once():
+    core, one = micro.code_bytes(["MAX_POOL_2D"])
+    assert micro.code_bytes(["MAX_POOL_2D", "MAX_POOL_2D"]) == (core, one)
+    _, two = micro.code_bytes(["MAX_POOL_2D", "AVERAGE_POOL_2D"])
+    assert one < two < one + 1000
+    with pytest.raises(ValueError, match="no operator CONV_3D"):
+        micro.code_bytes(["CONV_3D"])
+
+
+# --- hostile files ------------------------------------------------------------------------------
+
+
+@needs_tflm
+def test_altered_files_never_take_this_process_along(watch, monkeypatch):
+    """Bytes flipped at random, also past the check in Python, and graphs put together wrongly."""
+    monkeypatch.setattr(interpreter, "TIMEOUT", 5)
+    tflite, x = watch
+    outcomes = set()
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        altered = bytearray(tflite)
+        for at in rng.integers(0, len(tflite), rng.integers(1, 6)):
+            altered[at] = rng.integers(256)
+        outcomes.add(_outcome(micro.arena, bytes(altered)))
+        unchecked = interpreter._run, bytes(altered), x[:1], 1 << 20
+        outcomes.add(_outcome(interpreter.in_tflm, *unchecked))
+        model = unpack(tflite)
+        graph = model.subgraphs[0]
+        operator, tensor = rng.choice(graph.operators), rng.choice(graph.tensors)
+        if seed % 3 == 0:
+            count = len(graph.tensors)
+            operator.inputs = rng.integers(-1, count, len(operator.inputs)).astype(np.int32)
+        elif seed % 3 == 1:
+            tensor.shape = rng.integers(0, 200, rng.integers(0, 6)).astype(np.int32)
+        else:
+            tensor.type = int(rng.integers(0, 18))
+        outcomes.add(_outcome(micro.run, pack(model), x[:1]))
+        outcomes.add(_outcome(micro.compatibility, pack(model)))
+    assert outcomes == {"fine", "Refused", "ValueError"}
+    assert len(micro.run(tflite, x[:1])) == 1
+
+
+def _outcome(function, *arguments):
+    try:
+        function(*arguments)
+    except (micro.Refused, ValueError) as error:
+        return type(error).__name__ if str(error) else "no words"
+    return "fine"
