@@ -13,6 +13,7 @@ from course_utils.exercises import (  # noqa: F401
     boards,
     floats,
     integers,
+    micro,
     pruning,
     quantization,
     techniques,

@@ -1,6 +1,6 @@
 """TFLM, the runtime for microcontrollers: does a model run there, and what does it need?"""
 
-from course_utils.micro.boards import BOARDS, Fit, Flash, code_bytes, fit, flash
+from course_utils.micro.boards import BOARDS, WORD_BITS, Fit, Flash, code_bytes, fit, flash
 from course_utils.micro.compatibility import (
     Compatibility,
     builtin_operators,
@@ -12,6 +12,7 @@ from course_utils.micro.memory import Activation, Arena, activations, alive, are
 
 __all__ = [
     "BOARDS",
+    "WORD_BITS",
     "Activation",
     "Arena",
     "Compatibility",

@@ -1,0 +1,61 @@
+"""What must be in RAM at once, and what fits which board (notebook 11)."""
+
+from __future__ import annotations
+
+import ipywidgets
+
+from course_utils import micro, style, widgets
+from course_utils.figures import micro as figures
+from course_utils.scenes import micro as scenes
+
+
+def lifetimes():
+    """Step through a network's operators: which activations must be alive while each runs?"""
+
+    def of(network):
+        states = scenes.lifetimes(network)
+        peak = max(states, key=lambda state: state.alive[state.at]).at
+        return widgets.Sweep(
+            figures.draw_lifetimes,
+            states,
+            list(states[0].operators),
+            description=f"Activations of {network} over its life",
+            slider="operator",
+            alt=figures.alt_lifetimes,
+            index=peak,
+        )
+
+    return widgets.Sweeps(
+        "Network",
+        {network: lambda network=network: of(network) for network in scenes.NETWORKS},
+        first="watch_cnn",
+    )
+
+
+def budget():
+    """Pick a board, a network and a mode: does it fit, by how much, and what to shrink?"""
+    return widgets.Explorer(
+        scenes.budget,
+        figures.draw_budget,
+        {
+            "board": ipywidgets.Dropdown(options=list(micro.BOARDS), description="Board"),
+            "network": ipywidgets.Dropdown(options=scenes.NETWORKS, description="Network"),
+            "mode": ipywidgets.Dropdown(options=scenes.MODES, value="int8", description="Mode"),
+        },
+        description="Boards, networks and modes",
+        alt=figures.alt_budget,
+        presets={
+            "The lecture's Uno": {"board": "Arduino Uno R3", "network": "watch_cnn",
+                                  "mode": "int8"},
+            "A float LeNet": {"board": "Arduino Nano 33 BLE", "network": "lenet_300_100",
+                              "mode": "float32"},
+            "Smallest file": {"board": "Arduino Nano 33 BLE", "network": "fashion_cnn",
+                              "mode": "dynamic"},
+        },
+    )  # fmt: skip
+
+
+def fits():
+    """Show which network in which mode fits which board."""
+    state = scenes.fits()
+    return style.Picture(figures.draw_fits(state), figures.alt_fits(state))

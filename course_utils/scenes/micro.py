@@ -1,0 +1,244 @@
+"""Networks in TFLM and on boards: what runs, what it takes, what fits (notebook 11)."""
+
+from __future__ import annotations
+
+from course_utils import checks, data, frameworks, micro
+from course_utils.figures.micro import KIB, Budget, Fits, Lifetimes
+
+NETWORKS = ("watch_cnn", "fashion_cnn", "fashion_dscnn", "lenet_300_100")
+MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
+
+
+def record(network: str, mode: str) -> dict:
+    """What was recorded of a network's file in TFLM.
+
+    Raises ValueError for a network or a mode that was not measured.
+    """
+    networks = data.result("tflm_networks").record["networks"]
+    if network not in networks or mode not in networks[network]:
+        raise ValueError(f"{network} in {mode} was not measured; there are "
+                         f"{', '.join(networks)} in {', '.join(MODES)}.")  # fmt: skip
+    return networks[network][mode]
+
+
+def runs(network: str) -> set[str]:
+    """The modes in which TFLM ran the network."""
+    return {mode for mode in MODES if record(network, mode)["runs"]}
+
+
+def files(network: str) -> dict[str, tuple[int, bool]]:
+    """{mode: (bytes of the file, does TFLM run it?)}"""
+    rows = {mode: record(network, mode) for mode in MODES}
+    return {mode: (row["file_bytes"], row["runs"]) for mode, row in rows.items()}
+
+
+def table(network: str) -> str:
+    """The recorded modes of a network as lines of text: file, verdict, arena."""
+    lines = [f"{network:10}  {'file':>7}  {'head':>6} {'tail':>6} {'smallest arena':>14}   bytes"]
+    for mode in MODES:
+        row = record(network, mode)
+        line = f"{mode:10}  {row['file_bytes']:7,}  "
+        if row["runs"]:
+            arena = row["arena"]
+            line += f"{arena['head']:6,} {arena['tail']:6,} {row['smallest_arena']:14,}"
+        else:
+            line += f"refused: {row['problems'][0].split('. ')[0]}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+# --- activations --------------------------------------------------------------------------------
+
+
+def lifetimes(network: str, mode: str = "int8") -> list[Lifetimes]:
+    """One state an operator: what must be alive while it runs."""
+    row = record(network, mode)
+    if not row["runs"]:
+        raise ValueError(f"TFLM does not run {network} in {mode}: it plans no memory for it.")
+    parts = tuple(micro.Activation(*part) for part in row["activations"])
+    names, sizes, first, last = zip(*parts, strict=True)
+    alive = tuple(micro.alive(parts))
+    operators = tuple(f"{name} {i}" for i, name in enumerate(row["operators"]))
+    return [
+        Lifetimes(network, mode, operators, names, sizes, first, last, alive, at,
+                  row["arena"]["head"])  # fmt: skip
+        for at in range(len(operators))
+    ]
+
+
+# --- boards -------------------------------------------------------------------------------------
+
+
+def budget(board: str, network: str, mode: str) -> Budget:
+    """What a network in a mode takes of a board, and what to do if it does not fit."""
+    row, has = record(network, mode), micro.BOARDS[board]
+    core, kernels = micro.code_bytes(row["operators"])
+    arena = row["arena"] or {"head": 0, "tail": 0}
+    # What TFLM needs on top of the recorded arena while it prepares is counted with the tail.
+    tail = row["smallest_arena"] - arena["head"] if row["runs"] else 0
+    flash = row["file_bytes"] + core + kernels
+    fit = micro.fit(board, flash, arena["head"] + tail)
+    verdict, advice = _advice(row, fit, flash, arena["head"], core + kernels, has)
+    return Budget(
+        board, network, mode, has["flash_bytes"], has["ram_bytes"], has["word_bits"],
+        row["file_bytes"], kernels, core, arena["head"], tail, verdict, advice,
+    )  # fmt: skip
+
+
+def _advice(row, fit, flash, head, code, has):
+    if not row["runs"]:
+        problem, instead = row["problems"][0].split(". ", 1)
+        return f"It does not run in TFLM: {problem}.", instead
+    short = []
+    if fit.flash_left < 0:
+        short.append(f"{_kib(-fit.flash_left)} of flash")
+    if fit.ram_left < 0:
+        short.append(f"{_kib(-fit.ram_left)} of RAM")
+    if not short and fit.word_bits >= micro.WORD_BITS:
+        share = max(flash / has["flash_bytes"], 1 - fit.ram_left / has["ram_bytes"])
+        advice = "Your own program, its stack and the board's libraries need room, too."
+        if share > 0.5:
+            advice += " That is not much: measure with the board's own linker."
+        return f"It fits: {_kib(fit.flash_left)} of flash and {_kib(fit.ram_left)} of RAM are " \
+               "left.", advice  # fmt: skip
+    verdict = f"It does not fit: {' and '.join(short)} are missing." if short else "It can't run."
+    if (bits := fit.word_bits) < micro.WORD_BITS:
+        verdict += f" TFLM needs a {micro.WORD_BITS}-bit processor; this one has {bits} bits."
+    return verdict, _shrink(row, fit, head, code, has)
+
+
+def _shrink(row, fit, head, code, has):
+    if code > has["flash_bytes"]:
+        return (
+            "TFLM's code alone is estimated larger than the flash: no smaller model helps. Take a "
+            "larger board, or code written for this one network."
+        )
+    advice = []
+    if fit.flash_left < 0:
+        advice.append("Shrink the weights: int8 instead of float32 takes a quarter of the flash; "
+                      "then fewer channels or neurons.")  # fmt: skip
+    if fit.ram_left < 0:
+        advice.append(f"Shrink the activations ({_kib(head)}): int8 instead of float32, a stride "
+                      "or pooling earlier, fewer channels where the peak is.")  # fmt: skip
+    return " ".join(advice)
+
+
+def _kib(size):
+    return f"{size / KIB:,.1f} KiB"
+
+
+def fits() -> Fits:
+    """Every network in every mode on every board."""
+    rows = [(network, mode) for network in NETWORKS for mode in MODES]
+    boards = list(micro.BOARDS)
+    flash, ram = [], []
+    for network, mode in rows:
+        row = record(network, mode)
+        need = row["file_bytes"] + sum(micro.code_bytes(row["operators"]))
+        flash.append(tuple(need / micro.BOARDS[board]["flash_bytes"] for board in boards))
+        ram.append(tuple(
+            row["smallest_arena"] / micro.BOARDS[board]["ram_bytes"] if row["runs"] else None
+            for board in boards
+        ))  # fmt: skip
+    bits = tuple(micro.BOARDS[board]["word_bits"] for board in boards)
+    return Fits(tuple(" ".join(row) for row in rows), tuple(boards), bits, tuple(flash), tuple(ram))
+
+
+# --- the same answers ---------------------------------------------------------------------------
+
+
+def answers(network: str) -> str:
+    """TFLM's outputs against the other engines' on the whole test set, as lines of text."""
+    lines = []
+    for mode in sorted(runs(network), key=MODES.index):
+        for engine, row in _compared(network, mode).items():
+            line = f"{network:14} {mode:8} {engine:17} {row['differing']:6,} of {row['values']:,}"
+            if row["differing"]:
+                line += f", by {row['largest']}"
+            lines.append(f"{line}; answers changed: {row['changed']}")
+    return "\n".join(lines)
+
+
+def _compared(network, mode):
+    """engine -> values, differing, largest difference (in words), answers changed; of TFLM's."""
+    if mode == "int8":
+        # Recorded against the integer engine, whose outputs are TFLM's to the last value.
+        rows = data.result("integer_equality").record["networks"][network]
+        others = {"integer engine": "TFLM", "LiteRT reference": "LiteRT reference",
+                  "LiteRT XNNPACK": "LiteRT XNNPACK"}  # fmt: skip
+        return {
+            engine: {
+                "values": rows["values"],
+                "differing": rows["others"][name]["differing"],
+                "largest": _steps(rows["others"][name]["by"], 256),
+                "changed": rows["classes"][name]["changed"],
+            }
+            for engine, name in others.items()
+        }
+    outputs = record(network, mode)["outputs"]
+    return {
+        engine: {
+            "values": outputs["values"],
+            "differing": row["differing"],
+            "largest": f"at most {row['largest']:.1g}" if mode == "float32"
+            else _steps(row["by"], 65536),
+            "changed": row["changed_answers"],
+        }
+        for engine, row in outputs["others"].items()
+    }  # fmt: skip
+
+
+def _steps(by, codes):
+    return f"at most {max(map(int, by), default=0)} of {codes:,} codes"
+
+
+def where_int16x8_differs(network: str) -> dict[str, int]:
+    """Values that differ when each operator gets TFLM's codes: {operator: values}."""
+    rows = record(network, "int16x8")["outputs"]["operators"]
+    return {f"{row['operator']} {i}": row["differing"] for i, row in enumerate(rows)}
+
+
+# --- frameworks ---------------------------------------------------------------------------------
+
+
+def framework_sizes() -> dict[str, int]:
+    """Bytes of each runtime as it is installed here, or compiled for one network.
+
+    The packages are folders, all their files counted; the last two are TFLM's machine code for
+    x86-64 (see `micro.code_bytes`), whole and for the operators of one network.
+    """
+    folders = {"TensorFlow": "tensorflow", "LiteRT": "ai_edge_litert"}
+    sizes = {name: _folder_bytes(frameworks.package_folder(f)) for name, f in folders.items()}
+    sizes["TFLM, all operators"] = data.result("tflm_runtime").record["file_bytes"]
+    sizes["TFLM, for watch_cnn"] = sum(micro.code_bytes(record("watch_cnn", "int8")["operators"]))
+    return sizes
+
+
+def _folder_bytes(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def framework_rows() -> list[checks.Row]:
+    """The lecture's numbers of operators beside those counted here."""
+    told = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}
+    counted = frameworks.count_operations()
+    runtime = data.result("tflm_runtime").record
+    counted[f"TFLM {runtime['tflite_micro']}"] = len(runtime["known"])
+    rows = (
+        ("ops_tensorflow", 50, "Releases since 2023 added some."),
+        ("ops_tensorflow_lite", 5, "LiteRT is TensorFlow Lite's new name; its list has grown."),
+        ("ops_tensorflow_lite_micro", 5, "TFLM has taken over more of LiteRT's operators since. A "
+         "device links only those that its network uses."),
+    )  # fmt: skip
+    return [
+        checks.Row(
+            name,
+            lecture=told[key][1],
+            # "~" says two digits: "~1400" is anything that rounds to it.
+            claim=(told[key][3] - tolerance, told[key][4] + tolerance),
+            measured=checks.Measured(count, unit="operators"),
+            topic=told[key][2],
+            why=why,
+        )
+        for (name, count), (key, tolerance, why) in zip(counted.items(), rows, strict=True)
+    ]
