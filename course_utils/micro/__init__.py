@@ -9,6 +9,7 @@ from course_utils.micro.compatibility import (
 )
 from course_utils.micro.interpreter import Refused, close, missing, run
 from course_utils.micro.memory import Activation, Arena, activations, alive, arena, smallest_arena
+from course_utils.micro.project import export_project
 
 __all__ = [
     "BOARDS",
@@ -26,6 +27,7 @@ __all__ = [
     "close",
     "code_bytes",
     "compatibility",
+    "export_project",
     "fit",
     "flash",
     "missing",

@@ -1,0 +1,75 @@
+#include "network.h"
+
+#include "model.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+
+// TFLM's classes moved from the namespace tflite into tflite::micro in autumn 2026. Both are
+// looked through below, so that this file compiles with either.
+namespace tflite {
+namespace micro {}
+}  // namespace tflite
+
+namespace @{name}_network {
+namespace {
+
+using namespace tflite;
+using namespace tflite::micro;
+
+alignas(16) uint8_t arena[kArenaSize];
+MicroInterpreter* interpreter = nullptr;
+
+// The operators of this network and no others: the code of all that TFLM has would fill the flash.
+using Operators = MicroMutableOpResolver<@{operator_count}>;
+
+bool Add(Operators& operators) {
+  return @{add_operators};
+}
+
+}  // namespace
+
+const char* Begin() {
+  const Model* model = GetModel(kModel);
+  if (model->version() != TFLITE_SCHEMA_VERSION) {
+    return "this TFLM reads another version of the .tflite format";
+  }
+  static Operators operators;
+  static const bool added = Add(operators);
+  if (!added) return "an operator could not be added";
+
+  static MicroInterpreter the_interpreter(model, operators, arena, kArenaSize);
+  if (the_interpreter.AllocateTensors() != kTfLiteOk) {
+    return "AllocateTensors failed: is kArenaSize in network.h too small?";
+  }
+  const auto* input = the_interpreter.input(0);
+  const auto* output = the_interpreter.output(0);
+  if (input->type != @{input_type} || input->bytes != kInputSize * sizeof(InputCode) ||
+      output->type != @{output_type} || output->bytes != kOutputSize * sizeof(OutputCode)) {
+    return "the network's input or output is not what network.h says";
+  }
+  interpreter = &the_interpreter;
+  return nullptr;
+}
+
+bool RunCodes(const InputCode* input, OutputCode* output) {
+  if (interpreter == nullptr) return false;
+  InputCode* to = interpreter->input(0)->data.@{input_member};
+  for (int i = 0; i < kInputSize; ++i) to[i] = input[i];
+  if (interpreter->Invoke() != kTfLiteOk) return false;
+  const OutputCode* from = interpreter->output(0)->data.@{output_member};
+  for (int i = 0; i < kOutputSize; ++i) output[i] = from[i];
+  return true;
+}
+
+bool Run(const float* input, float* output) {
+  static InputCode input_codes[kInputSize];
+  OutputCode output_codes[kOutputSize];
+  for (int i = 0; i < kInputSize; ++i) input_codes[i] = Quantize(input[i]);
+  if (!RunCodes(input_codes, output_codes)) return false;
+  for (int i = 0; i < kOutputSize; ++i) output[i] = Dequantize(output_codes[i]);
+  return true;
+}
+
+size_t ArenaUsed() { return interpreter == nullptr ? 0 : interpreter->arena_used_bytes(); }
+
+}  // namespace @{name}_network

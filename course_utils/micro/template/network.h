@@ -1,0 +1,31 @@
+// Run the network in TensorFlow Lite Micro (TFLM).
+#pragma once
+
+#include <stddef.h>
+
+#include "quantization.h"
+
+namespace @{name}_network {
+
+constexpr int kInputSize = @{input_size};  // @{input_shape}
+constexpr int kOutputSize = @{output_size};  // @{output_shape}
+
+// Bytes of RAM in which TFLM keeps the activations and its own records.
+//
+@{arena_comment}
+constexpr size_t kArenaSize = @{arena_size};
+
+// Prepares the network; call it once. Returns nullptr when it is ready, else what went wrong.
+const char* Begin();
+
+// Runs the network on kInputSize real numbers; writes kOutputSize real numbers.
+// Returns whether it worked.
+bool Run(const float* input, float* output);
+
+// The same in the network's own numbers.
+bool RunCodes(const InputCode* input, OutputCode* output);
+
+// How much of the arena is used, in bytes, once Begin has prepared the network.
+size_t ArenaUsed();
+
+}  // namespace @{name}_network

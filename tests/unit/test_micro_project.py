@@ -1,0 +1,604 @@
+"""micro.export_project: compiled, run with TFLM behind it, and refused where it cannot be."""
+
+import hashlib
+import importlib.util
+import math
+import os
+import re
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflite_tools import Writer, pack, unpack
+
+from course_utils import conversion, data, micro, models, quantization, tflite_file
+from course_utils.micro import project
+
+needs_tflm = pytest.mark.skipif(
+    importlib.util.find_spec("tflite_micro") is None,
+    reason="tflite-micro has wheels for Linux x86-64 only (2026-11)",
+)
+STANDIN = Path(__file__).parent / "tflm_standin"
+# C++14: what Arduino compiles sketches as.
+STRICT = ["-std=c++14", "-Wall", "-Wextra", "-Werror"]
+
+
+def compiler(name):
+    """The compiler, or skip; fail where LAB_REQUIRE_COMPILERS=1 says that it must be there."""
+    if shutil.which(name) is None:
+        if os.environ.get("LAB_REQUIRE_COMPILERS") == "1":
+            pytest.fail(f"LAB_REQUIRE_COMPILERS=1, but there is no {name} on the PATH")
+        pytest.skip(f"2026-11-24: the project is compiled with {name}, which is not on the PATH")
+    return name
+
+
+def compile_cpp(*arguments, using="g++", strict=STRICT):
+    command = [compiler(using), *strict, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# --- the networks -----------------------------------------------------------------------------
+
+
+def small_network(low="int8"):
+    """One dense layer of 8 inputs and 3 outputs in int8, int16 (with int8 weights) or float32."""
+    rng = np.random.default_rng(1)
+    w = Writer()
+    if low == "float32":
+        x, y = w.tensor((1, 8), "float32"), w.tensor((1, 3), "float32")
+        kernel = w.constant(rng.normal(size=(3, 8)), "float32")
+        bias = w.constant(rng.normal(size=3), "float32")
+    else:
+        zero = {"int8": 7, "int16": 0}[low]
+        x = w.tensor((1, 8), low, scale=0.037, zero_point=zero)
+        y = w.tensor((1, 3), low, scale=0.11, zero_point=-3 if low == "int8" else 0)
+        kernel = w.constant(rng.integers(-127, 128, (3, 8)), "int8", scale=0.01)
+        if low == "int16":
+            bias = w.constant(rng.integers(-900, 900, 3), "int64", scale=0.00037)
+        else:
+            bias = w.constant(rng.integers(-900, 900, 3), "int32", scale=0.00037)
+    w.operator("FULLY_CONNECTED", [x, kernel, bias], y)
+    return w.bytes([x], [y])
+
+
+def convert_watch(mode):
+    checkpoint = data.checkpoint("watch_cnn")
+    model = models.build(checkpoint.layers, checkpoint.input_shape)
+    models.set_weights(model, checkpoint.weights)
+    calibration = data.load("watch").x_train[:50] if mode == "int16x8" else None
+    return conversion.convert(model, mode, calibration)
+
+
+NETWORKS = {
+    "watch": lambda: data.model("watch_cnn"),
+    "fashion": lambda: data.model("fashion_cnn"),
+    "depthwise": lambda: data.model("fashion_dscnn"),
+    "int16": lambda: small_network("int16"),
+    "real": lambda: small_network("float32"),
+    "watch_float32": lambda: convert_watch("float32"),
+    "watch_int16x8": lambda: convert_watch("int16x8"),
+}
+CONVERTED = [
+    pytest.param(f"watch_{m}", marks=pytest.mark.tensorflow) for m in ("float32", "int16x8")
+]
+SAMPLES = np.random.default_rng(2).normal(0, 2, (3, 8)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Export a network once: exported("watch") -> (its .tflite, the project's directory)."""
+    done = {}
+
+    def export(kind):
+        if kind not in done:
+            tflite = NETWORKS[kind]()
+            directory = tmp_path_factory.mktemp("projects") / kind
+            samples = SAMPLES if kind in ("int16", "real") else None
+            paths = micro.export_project(tflite, directory, name=kind, samples=samples)
+            assert sorted(path for path in directory.rglob("*") if path.is_file()) == paths
+            done[kind] = tflite, directory
+        return done[kind]
+
+    return export
+
+
+def test_the_arrays_of_both_compilers_hold_the_file_aligned_and_read_only(exported, tmp_path):
+    for kind in ("watch", "fashion"):
+        tflite, directory = exported(kind)
+        for using in ("g++", "arm-none-eabi-g++"):
+            found = tmp_path / "model.o"
+            # -ffreestanding: the bare compiler will do, without its C library.
+            source = directory / kind / "model.cpp"
+            compile_cpp("-ffreestanding", "-c", source, "-o", found, using=using)
+            content, alignment, writable = read_symbol(found.read_bytes(), "kModel")
+            assert content == tflite
+            assert alignment == 16
+            assert not writable
+            size, _, _ = read_symbol(found.read_bytes(), "kModelSize")
+            assert int.from_bytes(size, "little") == len(tflite)
+
+
+def read_symbol(elf, name):
+    """(content, alignment, writable) of a C++ variable in an object file of 32 or 64 bits."""
+    assert elf[:4] == b"\x7fELF"
+    assert elf[5] == 1  # little-endian
+    wide = elf[4] == 2
+    start = struct.unpack_from("<Q" if wide else "<I", elf, 0x28 if wide else 0x20)[0]
+    count = struct.unpack_from("<H", elf, 0x3C if wide else 0x30)[0]
+    form = "<IIQQQQIIQQ" if wide else "<10I"
+    sections = [
+        struct.unpack_from(form, elf, start + i * struct.calcsize(form)) for i in range(count)
+    ]
+    table = next(s for s in sections if s[1] == 2)  # SHT_SYMTAB
+    strings = sections[table[6]][4]
+    form = "<IBBHQQ" if wide else "<IIIBBH"
+    for at in range(table[4], table[4] + table[5], struct.calcsize(form)):
+        symbol = struct.unpack_from(form, elf, at)
+        label = elf[strings + symbol[0] : elf.index(b"\0", strings + symbol[0])].decode()
+        # The mangled name ends in the variable's length and name.
+        if re.search(rf"{len(name)}{name}E$", label):
+            section, value, size = (symbol[i] for i in ((3, 4, 5) if wide else (5, 1, 2)))
+            _, _, flags, _, offset, _, _, _, alignment, _ = sections[section]
+            place = offset + value
+            aligned = math.gcd(value, alignment)
+            return elf[place : place + size], aligned, bool(flags & 1)  # SHF_WRITE
+    raise AssertionError(f"no symbol {name}")
+
+
+# --- quantization -----------------------------------------------------------------------------
+
+
+def hard_floats(qparams):
+    """100,000 floats: everywhere in and beyond the range, ties and their neighbours, extremes."""
+    rng = np.random.default_rng(3)
+    scale = np.float32(qparams.scale)
+    ties = (rng.integers(qparams.qmin - 3, qparams.qmax + 4, 20_000) + 0.5).astype(np.float32)
+    ties = (ties - np.float32(qparams.zero_point)) * scale
+    low, high = qparams.range
+    special = [0.0, -0.0, np.inf, -np.inf, 3e38, -3e38, 1e-45, -1e-45, 1e9, -1e9, 2**31, -(2**31)]
+    x = np.concatenate([
+        rng.uniform(2 * low, 2 * high, 38_000), rng.normal(0, scale, 1_988), special,
+        ties, np.nextafter(ties, np.float32(np.inf)), np.nextafter(ties, np.float32(-np.inf)),
+    ])  # fmt: skip
+    assert len(x) == 100_000
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["watch", "fashion", "int16"])
+def test_quantize_and_dequantize_equal_the_course_functions(exported, tmp_path, kind):
+    tflite, directory = exported(kind)
+    graph = tflite_file.read(tflite)
+    into, out = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    (tmp_path / "main.cpp").write_text(f"""
+#include <stdio.h>
+#include "quantization.h"
+using namespace {kind}_network;
+int main() {{
+  float x;
+  while (fread(&x, sizeof(x), 1, stdin) == 1) {{
+    const InputCode code = Quantize(x);
+    fwrite(&code, sizeof(code), 1, stdout);
+  }}
+  for (int q = {out.qparams.qmin}; q <= {out.qparams.qmax}; ++q) {{
+    const float real = Dequantize(static_cast<OutputCode>(q));
+    fwrite(&real, sizeof(real), 1, stdout);
+  }}
+}}
+""")
+    program = tmp_path / "quantize"
+    compile_cpp("-O2", "-I", directory / kind, tmp_path / "main.cpp", "-o", program)
+    x = np.append(hard_floats(into.qparams), np.float32("nan"))
+    said = subprocess.run([program], input=x.tobytes(), capture_output=True, check=True).stdout
+    codes = np.frombuffer(said[: len(x) * np.dtype(into.type).itemsize], into.type)
+    assert np.array_equal(codes[:-1], quantization.quantize(x[:-1], into.qparams))
+    assert codes[-1] == into.qparams.zero_point  # NaN
+    every = np.arange(out.qparams.qmin, out.qparams.qmax + 1)
+    reals = np.frombuffer(said[codes.nbytes :], np.float32)
+    assert np.array_equal(reals, quantization.dequantize(every, out.qparams))
+
+
+# --- the whole project, with the real interpreter behind a stand-in ---------------------------
+
+
+def definitions(tflite, moved):
+    graph = tflite_file.read(tflite)
+    found = [
+        "-DSTANDIN_ARENA=0"
+        if micro.missing()
+        else f"-DSTANDIN_ARENA={micro.smallest_arena(tflite)}"
+    ]
+    for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
+        tensor = graph.tensors[index]
+        size = tensor.size * np.dtype(tensor.type).itemsize
+        found += [f"-DSTANDIN_{role}_TYPE={project.C_TYPES[tensor.type][1]}",
+                  f"-DSTANDIN_{role}_BYTES={size}"]  # fmt: skip
+    return [*found, *(["-DSTANDIN_TFLITE_MICRO"] if moved else [])]
+
+
+def build(kind, exported, program, sketch=False, moved=True):
+    tflite, directory = exported(kind)
+    sources = sorted((directory / kind).glob("*.cpp"))
+    sources.append(STANDIN / "interpreter.cpp")
+    if sketch:
+        ino = directory / kind / f"{kind}.ino"
+        sources = [*sources, STANDIN / "arduino.cpp", "-x", "c++", "-include", "Arduino.h", ino]
+    else:
+        sources.append(directory / "main.cpp")
+    compile_cpp("-I", STANDIN, *definitions(tflite, moved), *sources, "-o", program)
+    return tflite
+
+
+def run_program(program, tflite, spoil=lambda output: output, **environment):
+    """Run it; whenever it invokes the interpreter, TFLM answers. Returns (exit code, lines)."""
+    graph = tflite_file.read(tflite)
+    tensor = graph.tensors[graph.inputs[0]]
+    ask, asked = os.pipe()
+    process = subprocess.Popen(
+        [program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[asked],
+        env={**os.environ, "STANDIN_ASK": str(asked), **environment},
+    )
+    os.close(asked)
+    with os.fdopen(ask, "rb") as questions, process:
+        while question := questions.read(tensor.size * np.dtype(tensor.type).itemsize):
+            x = np.frombuffer(question, tensor.type).reshape(tensor.shape)
+            process.stdin.write(spoil(micro.run(tflite, x)).tobytes())
+            process.stdin.flush()
+        lines = process.stdout.read().decode().splitlines()
+        process.stdin.close()
+    return process.returncode, lines
+
+
+@needs_tflm
+@pytest.mark.parametrize("kind", ["watch", "fashion", "int16", "real", *CONVERTED])
+def test_the_self_test_passes_with_tflm_and_fails_at_one_wrong_number(exported, tmp_path, kind):
+    program = tmp_path / "self_test"
+    tflite = build(kind, exported, program)
+    code, lines = run_program(program, tflite)
+    assert (code, lines[-1]) == (0, "PASS")
+    assert lines[0].endswith("bytes of the arena used")
+    assert all("0 of " in line and "differ" in line for line in lines[1:-1])
+
+    def by_one(output):
+        output = output.copy()
+        output.flat[1] += np.asarray(0.001 if output.dtype == np.float32 else 1, output.dtype)
+        return output
+
+    code, lines = run_program(program, tflite, by_one)
+    assert (code, lines[-1]) == (1, "FAIL")
+    assert "1 of " in lines[1]
+
+
+@needs_tflm
+def test_the_self_test_tells_wrong_quantization_from_a_wrong_network(exported, tmp_path):
+    tflite, directory = exported("watch")
+    copy = shutil.copytree(directory, tmp_path / "watch")
+    header = copy / "watch" / "quantization.h"
+    truncating = header.read_text().replace("roundf(x", "truncf(x")
+    assert truncating != header.read_text()
+    header.write_text(truncating)
+    build("watch", lambda kind: (tflite, copy), tmp_path / "self_test")
+    code, lines = run_program(tmp_path / "self_test", tflite)
+    assert (code, lines[-1]) == (1, "FAIL")
+    assert "codes are not the expected ones" in lines[1]
+
+
+@needs_tflm
+def test_an_arena_that_is_too_small_is_told(exported, tmp_path):
+    tflite, directory = exported("int16")
+    copy = shutil.copytree(directory, tmp_path / "int16")
+    header = copy / "int16" / "network.h"
+    header.write_text(re.sub(r"kArenaSize = \d+", "kArenaSize = 64", header.read_text()))
+    build("int16", lambda kind: (tflite, copy), tmp_path / "self_test")
+    code, lines = run_program(tmp_path / "self_test", tflite)
+    assert code == 1
+    assert "kArenaSize" in lines[0]
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["tflite", "tflite::micro"])
+@pytest.mark.parametrize("kind", ["watch", "depthwise", "real"])
+def test_sketch_and_plain_build_fit_the_interfaces_of_old_and_new_tflm(exported, kind, moved):
+    tflite, directory = exported(kind)
+    sources = [directory / "main.cpp", *sorted((directory / kind).glob("*.cpp"))]
+    flags = ["-fsyntax-only", "-I", STANDIN, *definitions(tflite, moved)]
+    compile_cpp(*flags, *sources)
+    ino = directory / kind / f"{kind}.ino"
+    compile_cpp(*flags, "-x", "c++", "-include", "Arduino.h", ino)
+
+
+@needs_tflm
+def test_the_watch_sketch_names_what_the_network_says_of_the_sensors_motion(exported, tmp_path):
+    """A recorded exercise, played as a Nano 33 BLE's sensor would give it."""
+    program = tmp_path / "sketch"
+    tflite = build("watch", exported, program, sketch=True)
+    arrays = data.read_npz("watch.npz")
+    recording = arrays["samples"][: arrays["lengths"][0]].astype(np.float64)[:700]
+    rng = np.random.default_rng(4)
+    recorded_at = np.arange(700) * 20_000
+    # 119 Hz, not quite evenly, from just before the clock starts again at 0 (on 32 bits).
+    times = np.cumsum(rng.integers(7_000, 9_800, 1_600))
+    times = times[times < recorded_at[-1]]
+    seen = np.stack([np.interp(times, recorded_at, recording[:, i]) for i in range(6)], axis=1)
+    board = np.concatenate([-seen[:, :3], np.degrees(seen[:, 3:])], axis=1)
+    clock = (times + 2**32 - 3_000_000) % 2**32
+    with open(tmp_path / "imu.txt", "w") as file:
+        for time, row in zip(clock, board, strict=True):
+            file.write(f"{time} {' '.join(f'{value:.9g}' for value in row)}\n")
+
+    code, lines = run_program(program, tflite, STANDIN_IMU=str(tmp_path / "imu.txt"))
+    assert code == 0
+    assert "PASS" in lines
+    found = lines[lines.index("PASS") + 2 :]
+
+    instants = np.arange(times[0], times[-1], 20_000)
+    even = np.stack([np.interp(instants, times, seen[:, i]) for i in range(6)], axis=1)
+    x = ((even - arrays["mean"]) / arrays["std"]).astype(np.float32)
+    windows = np.stack([x[i : i + 100] for i in range(0, len(x) - 99, 50)])[:, None]
+    graph = tflite_file.read(tflite)
+    codes = quantization.quantize(windows, graph.tensors[graph.inputs[0]].qparams)
+    answers = micro.run(tflite, codes).astype(int)
+    names = arrays["class_names"].tolist()
+    assert len(found) == len(windows) > 10
+    for line, answer, window in zip(found, answers, even_windows(even), strict=True):
+        likely = (answer.max() + 128) * 100 / 256
+        assert line.startswith(names[answer.argmax()])
+        told = [float(number) for number in re.findall(r"[-+]?\d+\.?\d*", line)]
+        assert told[0] == pytest.approx(likely, abs=2)
+        assert told[1:4] == pytest.approx(window[:, :3].mean(axis=0), abs=0.011)
+
+
+def even_windows(even):
+    return [even[i : i + 100] for i in range(0, len(even) - 99, 50)]
+
+
+# --- what is in it ----------------------------------------------------------------------------
+
+
+def test_the_readme_names_every_file_the_board_and_the_revision(exported):
+    _, directory = exported("watch")
+    readme = (directory / "README.md").read_text()
+    for path in ("watch/watch.ino", "watch/network.h", "CMakeLists.txt", "SHA256SUMS"):
+        assert f"`{path}`" in readme
+        assert (directory / path).is_file()
+    assert "Arduino Nano 33 BLE" in readme
+    assert project.revision()[0] in readme
+    assert "archived" in readme
+    assert "What would still have to be true" in readme
+    written = [path for path in directory.rglob("*") if path.is_file()]
+    for path in written:
+        text = path.read_text()
+        assert "@{" not in text
+        assert "course_utils" not in text
+        assert str(Path.home()) not in text
+    sums = dict(
+        line.split("  ")[::-1] for line in (directory / "SHA256SUMS").read_text().splitlines()
+    )
+    assert len(sums) == len(written) - 1
+    for path, expected in sums.items():
+        assert hashlib.sha256((directory / path).read_bytes()).hexdigest() == expected
+
+
+@needs_tflm
+def test_the_arena_is_the_measured_one_with_room(exported):
+    for kind in ("watch", "fashion", "depthwise"):
+        tflite, directory = exported(kind)
+        header = (directory / kind / "network.h").read_text()
+        size = int(re.search(r"kArenaSize = (\d+)", header)[1])
+        smallest = micro.smallest_arena(tflite)
+        assert f"{smallest:,} bytes: the smallest arena" in header
+        assert 1.1 * smallest <= size <= 1.5 * smallest
+        assert size % 16 == 0
+        # Without TFLM an estimate stands in, never too small and not by much too large.
+        assert (
+            smallest <= project._estimated_arena(tflite, tflite_file.read(tflite)) <= 1.3 * smallest
+        )
+
+
+def test_without_tflm_an_int8_network_goes_too(exported, tmp_path, monkeypatch):
+    tflite, directory = exported("watch")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    micro.export_project(tflite, tmp_path / "watch", name="watch")
+    golden = Path("watch", "golden.cpp")
+    assert (tmp_path / "watch" / golden).read_text() == (directory / golden).read_text()
+    assert "not measured" in (tmp_path / "watch" / "README.md").read_text()
+    with pytest.raises(ImportError, match="x86-64 only"):
+        micro.export_project(small_network("float32"), tmp_path / "float", samples=SAMPLES)
+    assert not (tmp_path / "float").exists()
+
+
+# --- refusals: one sentence, and nothing written ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"name": "my net"}, ValueError, "cannot be a name in C++"),
+        ({"name": "2fast"}, ValueError, "cannot be a name in C++"),
+        ({"name": ""}, ValueError, "cannot be a name in C++"),
+        ({"name": "größe"}, ValueError, "cannot be a name in C++"),
+        ({"name": "a__b"}, ValueError, "cannot be a name in C++"),
+        ({"name": "../x"}, ValueError, "cannot be a name in C++"),
+        ({"name": "class"}, ValueError, "keyword"),
+        ({"name": "co_await"}, ValueError, "keyword"),
+        ({"name": 5}, TypeError, "name of the project"),
+        ({"board": "nano 33"}, ValueError, "did you mean 'Arduino Nano 33 BLE'"),
+        ({"board": "Arduino Uno R3"}, ValueError, "32-bit"),
+        ({"samples": np.zeros((2, 7))}, ValueError, r"takes \(n, 8\)"),
+        ({"samples": np.zeros((0, 8))}, ValueError, "at least one"),
+        ({"samples": np.full((1, 8), np.nan)}, ValueError, "NaN"),
+        ({"samples": ["a"]}, TypeError, "real numbers"),
+        ({"samples": None}, ValueError, "pass samples"),
+        ({"tflite": b"junk"}, ValueError, "not a .tflite file"),
+        ({"tflite": "watch"}, TypeError, "bytes"),
+    ],
+)
+def test_bad_arguments_are_refused_in_words(tmp_path, arguments, error, said):
+    given = {"tflite": small_network(), "samples": SAMPLES, **arguments}
+    with pytest.raises(error, match=said):
+        micro.export_project(directory=tmp_path / "new" / "project", **given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_do_not_fit_the_board_are_refused(tmp_path, monkeypatch):
+    tflite = small_network()
+    small = {**micro.BOARDS["Raspberry Pi Pico"], "flash_bytes": len(tflite) - 1}
+    monkeypatch.setattr(project.boards, "BOARDS", {"small": small})
+    with pytest.raises(ValueError, match=r"more than all of the small's flash \([\d,]+ bytes\)"):
+        micro.export_project(tflite, tmp_path / "x", board="small", samples=SAMPLES)
+    small |= {"flash_bytes": 2**20, "ram_bytes": 1000}
+    with pytest.raises(ValueError, match="more than all of the small's RAM"):
+        micro.export_project(tflite, tmp_path / "x", board="small", samples=SAMPLES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_tflm_or_the_project_cannot_run_are_refused(tmp_path):
+    def refused(tflite, error, said):
+        with pytest.raises(error, match=said):
+            micro.export_project(tflite, tmp_path / "x", samples=SAMPLES)
+        assert not list(tmp_path.iterdir())
+
+    w = Writer()
+    x, y = w.tensor((1, 8), "float32"), w.tensor((1, 8), "float32")
+    w.operator("RFFT2D", [x, x], y)
+    refused(w.bytes([x], [y]), ValueError, "TFLM has no operator RFFT2D")
+    refused(w.bytes([x, x], [y]), ValueError, "2 inputs and 1 outputs")
+
+    w = Writer()  # dynamic range: int8 weights, float activations
+    x, y = w.tensor((1, 8), "float32"), w.tensor((1, 3), "float32")
+    w.operator("FULLY_CONNECTED", [x, w.constant(np.ones((3, 8)), "int8", scale=0.1), -1], y)
+    refused(w.bytes([x], [y]), ValueError, 'hybrid.*"int8"')
+
+    w = Writer()
+    x, y = w.tensor((1, 8), "int8", scale=0.1), w.tensor((1, 8), "float32")
+    w.operator("DEQUANTIZE", [x], y)
+    refused(w.bytes([x], [y]), ValueError, "integers at both ends")
+
+    w = Writer()
+    x, y = w.tensor((2, 8), "float32"), w.tensor((2, 8), "float32")
+    w.operator("RELU", [x], y)
+    refused(w.bytes([x], [y]), ValueError, "batch of one")
+
+    w = Writer()
+    x, y = w.tensor((1, 8), "uint8", scale=0.1), w.tensor((1, 8), "uint8", scale=0.1)
+    w.operator("RELU", [x], y)
+    refused(w.bytes([x], [y]), ValueError, "is uint8")
+
+    w = Writer()
+    x, y = w.tensor((1, 8), "float32"), w.tensor((1, 8), "float32")
+    half = w.constant(np.ones(8), "float32")
+    full = w.tensor((8,), "float32")
+    w.operator("DEQUANTIZE", [half], full)
+    w.operator("ADD", [x, full], y)
+    model = unpack(w.bytes([x], [y]))
+    model.subgraphs[0].tensors[half].type = 1  # float16
+    stored = np.ones(8, np.float16).tobytes()
+    model.buffers[model.subgraphs[0].tensors[half].buffer].data = np.frombuffer(stored, np.uint8)
+    refused(pack(model), ValueError, 'float16.*"int8"')
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("mode", "said"), [("float16", "float16"), ("dynamic", "hybrid")])
+def test_the_modes_that_tflm_does_not_run_are_named(tmp_path, mode, said):
+    with pytest.raises(ValueError, match=f"TFLM does not run.*{said}.*int8"):
+        micro.export_project(convert_watch(mode), tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
+@needs_tflm
+def test_a_network_that_answers_nan_is_refused(tmp_path):
+    model = unpack(small_network("float32"))
+    graph = model.subgraphs[0]
+    bias = model.buffers[graph.tensors[graph.operators[0].inputs[2]].buffer]
+    bias.data = np.frombuffer(np.full(3, np.nan, np.float32).tobytes(), np.uint8)
+    with pytest.raises(ValueError, match="answers NaN"):
+        micro.export_project(pack(model), tmp_path / "x", samples=SAMPLES)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_tflm
+def test_altered_files_are_refused_or_exported_whole(tmp_path):
+    tflite, rng, said = small_network(), np.random.default_rng(5), []
+    for case in range(40):
+        altered = bytearray(tflite)
+        for place in rng.integers(0, len(altered), 1 + case % 4):
+            altered[place] = rng.integers(256)
+        altered = bytes(altered[: rng.integers(8, len(altered))] if case % 8 == 0 else altered)
+        target = tmp_path / f"p{case}"
+        try:
+            paths = micro.export_project(altered, target, samples=SAMPLES)
+        except (ValueError, micro.Refused) as error:
+            said.append(str(error))
+            assert not target.exists()
+        else:
+            assert all(path.stat().st_size for path in paths)
+    assert not any("\n" in sentence for sentence in said)
+    assert 5 < len(said) < 40
+
+
+@needs_tflm
+def test_what_only_tflm_refuses_is_refused_too(tmp_path):
+    model = unpack(small_network())
+    model.subgraphs[0].operators[0].inputs = np.int32([0, -1, -1])  # TFLM's process dies on it
+    with pytest.raises(micro.Refused):
+        micro.export_project(pack(model), tmp_path / "x", samples=SAMPLES)
+    assert not list(tmp_path.iterdir())
+
+
+def test_directories_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    tflite, target = small_network(), tmp_path / "project"
+
+    def export(**more):
+        return micro.export_project(tflite, target, samples=SAMPLES, **more)
+
+    def state():
+        return {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+
+    target.mkdir()
+    export()  # into an empty one
+    first = state()
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        export(name="other")
+    assert state() == first
+
+    (target / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"holds notes\.txt"):
+        export(overwrite=True)
+    assert (target / "notes.txt").read_text() == "mine"
+    (target / "notes.txt").unlink()
+
+    rename, calls = os.rename, []
+
+    def failing(source, to):
+        calls.append(to)
+        if Path(source).name == "new":
+            raise OSError("disk full")
+        rename(source, to)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="disk full"):
+        export(name="other", overwrite=True)
+    assert len(calls) == 3
+    assert state() == first
+    monkeypatch.undo()
+
+    (target / "build").mkdir()
+    (target / "build" / "x.o").write_text("")
+    paths = export(name="other", overwrite=True)
+    assert set(state()) == set(paths)
+    assert target / "other" / "other.ino" in paths
+    assert list(tmp_path.iterdir()) == [target]
+
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"thesis\.tex"):
+        micro.export_project(tflite, foreign, samples=SAMPLES, overwrite=True)
+    with pytest.raises(NotADirectoryError):
+        micro.export_project(tflite, foreign / "thesis.tex", samples=SAMPLES)
+    assert (foreign / "thesis.tex").read_text() == "mine"
