@@ -169,6 +169,26 @@ def layer_of(kernel: str) -> str:
     return kernel.split("/")[0]
 
 
+def require_own_weights(layers: Layers, weights: Mapping[str, Any]) -> None:
+    """Raise ValueError where two layers share weights: pruning one would prune the other, too."""
+    names = [layer["name"] for layer in layers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"{', '.join(twice)} stands in the network more than once, so its weights are shared, "
+            "and what is pruned for one place is missing in the other: give each place a layer of "
+            "its own."
+        )
+    owner: dict[int, str] = {}
+    for name in weights:
+        first = owner.setdefault(id(weights[name]), name)
+        if first != name:
+            raise ValueError(
+                f"{first} and {name} are one array, so pruning one prunes the other: give each "
+                "layer a copy of its own."
+            )
+
+
 def _describe_layer(layer, shape):
     """-> (output shape, {weight: shape}, multiply-accumulates) of one layer."""
     op = layer["op"]

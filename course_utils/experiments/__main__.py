@@ -11,6 +11,7 @@ from course_utils.experiments import (
     pruning,
     quantization,
     recording,
+    sparsity,
     techniques,
     training_aware,
 )
@@ -21,6 +22,9 @@ EXPERIMENTS = {
         pruning.pruning_sweep,
         pruning.pruning_sensitivity,
         pruning.pruning_grid,
+        sparsity.pruning_fine_tuned,
+        sparsity.two_by_four,
+        sparsity.channel_removal,
         floats.reduced_float,
         quantization.quantization_sweep,
         quantization.calibration,

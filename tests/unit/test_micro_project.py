@@ -325,9 +325,7 @@ def test_the_watch_sketch_names_what_the_network_says_of_the_sensors_motion(expo
     times = np.cumsum(rng.integers(7_000, 9_800, 1_600))
     times = times[times < recorded_at[-1]]
     seen = np.stack([np.interp(times, recorded_at, recording[:, i]) for i in range(6)], axis=1)
-    # The board's axes are a left hand's, and its accelerometer points up at rest.
-    turned = np.array([-1, 1, 1])
-    board = np.concatenate([-turned * seen[:, :3], turned * np.degrees(seen[:, 3:])], axis=1)
+    board = np.concatenate([-seen[:, :3], np.degrees(seen[:, 3:])], axis=1)
     clock = (times + 2**32 - 3_000_000) % 2**32
     with open(tmp_path / "imu.txt", "w") as file:
         for time, row in zip(clock, board, strict=True):

@@ -22,13 +22,10 @@ constexpr float kStd[kChannels] = {
 };
 
 // Which axis of the board lies along the watch's x, y and z, and 1 or -1 for its direction.
-//
-// The watch's x points to the right of its screen, y to the top, z out of it: like thumb, index
-// and middle finger of a right hand. The board's library gives axes like those of a left hand, so
-// one of them (or all three) must be turned round. As below, the board lies in the place of the
-// watch with y and z along the watch's.
+// The watch's x points to the right of its screen, y to the top, z out of the screen. As below,
+// the board is taken to lie in the place of the watch, its axes along the watch's.
 constexpr int kAxis[3] = {0, 1, 2};
-constexpr float kDirection[3] = {-1, 1, 1};
+constexpr float kDirection[3] = {1, 1, 1};
 
 struct Reading {
   float value[kChannels];
