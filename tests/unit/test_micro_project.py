@@ -313,6 +313,29 @@ def test_sketch_and_plain_build_fit_the_interfaces_of_old_and_new_tflm(exported,
 
 
 @needs_tflm
+def test_what_the_project_calls_is_in_the_installed_tflm(exported, tmp_path):
+    """The functions' names hold their arguments' types: the linker would find each of them."""
+    tflite, directory = exported("watch")
+    source, found = directory / "watch" / "network.cpp", tmp_path / "network.o"
+    compile_cpp("-I", STANDIN, *definitions(tflite, moved=True), "-c", source, "-o", found)
+    runtime = importlib.util.find_spec("tflite_micro").submodule_search_locations[0]
+    runtime = next(Path(runtime).rglob("_runtime*.so"))
+
+    def symbols(*arguments):
+        command = ["nm", "--demangle", *map(str, arguments)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return set(re.findall(r"^[0-9a-f]* +\w (.+)$", said, re.MULTILINE))
+
+    there = symbols("--dynamic", "--defined-only", runtime)
+    called = {name for name in symbols("--undefined-only", found) if "tflite" in name}
+    assert len(called) == 5  # constructor, AllocateTensors, Invoke, input, output
+    assert called <= there
+    names = {name.replace("_", ""): name for name in micro.builtin_operators()}
+    for function in project.ADD_FUNCTIONS:
+        assert f"tflite::micro::Register_{names[function.upper()]}()" in there
+
+
+@needs_tflm
 def test_the_watch_sketch_names_what_the_network_says_of_the_sensors_motion(exported, tmp_path):
     """A recorded exercise, played as a Nano 33 BLE's sensor would give it."""
     program = tmp_path / "sketch"

@@ -56,6 +56,5 @@ TfLiteStatus MicroInterpreter::Invoke() {
 
 TfLiteTensor* MicroInterpreter::input(size_t) { return &input_; }
 TfLiteTensor* MicroInterpreter::output(size_t) { return &output_; }
-size_t MicroInterpreter::arena_used_bytes() const { return STANDIN_ARENA; }
 
 STANDIN_END
