@@ -409,7 +409,7 @@ def _files(tflite, name, board, spec, ends, operators, golden, arena) -> dict[st
         "revision": revision()[0], "revision_date": revision()[1],
         "operator_count": len(operators), "operator_list": ", ".join(operators),
         "add_operators": _and(f"operators.Add{op}() == kTfLiteOk" for op in operators),
-        "arena_size": arena.size, "arena_words": arena.words,
+        "arena_size": arena.size, "arena_bytes": f"{arena.size:,}", "arena_words": arena.words,
         "arena_comment": "\n".join(f"// {line}".rstrip() for line in arena.comment),
         **_end_values("input", ends.input), **_end_values("output", ends.output),
         **_golden_values(golden, ends),

@@ -51,21 +51,18 @@ const char* Begin() {
   return nullptr;
 }
 
-bool RunCodes(const InputCode* input, OutputCode* output) {
-  if (interpreter == nullptr) return false;
-  InputCode* to = interpreter->input(0)->data.@{input_member};
-  for (int i = 0; i < kInputSize; ++i) to[i] = input[i];
-  if (interpreter->Invoke() != kTfLiteOk) return false;
-  const OutputCode* from = interpreter->output(0)->data.@{output_member};
-  for (int i = 0; i < kOutputSize; ++i) output[i] = from[i];
-  return true;
-}
+InputCode* Input() { return interpreter->input(0)->data.@{input_member}; }
+
+bool Invoke() { return interpreter->Invoke() == kTfLiteOk; }
+
+const OutputCode* Output() { return interpreter->output(0)->data.@{output_member}; }
 
 bool Run(const float* input, float* output) {
-  static InputCode input_codes[kInputSize];
-  OutputCode output_codes[kOutputSize];
+  if (interpreter == nullptr) return false;
+  InputCode* input_codes = Input();
   for (int i = 0; i < kInputSize; ++i) input_codes[i] = Quantize(input[i]);
-  if (!RunCodes(input_codes, output_codes)) return false;
+  if (!Invoke()) return false;
+  const OutputCode* output_codes = Output();
   for (int i = 0; i < kOutputSize; ++i) output[i] = Dequantize(output_codes[i]);
   return true;
 }

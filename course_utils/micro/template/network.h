@@ -22,8 +22,12 @@ const char* Begin();
 // Returns whether it worked.
 bool Run(const float* input, float* output);
 
-// The same in the network's own numbers.
-bool RunCodes(const InputCode* input, OutputCode* output);
+// The same by hand, in the network's own numbers and without a copy: write kInputSize codes to
+// Input(), call Invoke(), read kOutputSize codes from Output(). All need a Begin() that succeeded.
+// Input() must be written anew each time: TFLM uses its memory for something else meanwhile.
+InputCode* Input();
+bool Invoke();
+const OutputCode* Output();
 
 // How much of the arena is used, in bytes, once Begin has prepared the network.
 size_t ArenaUsed();
