@@ -16,6 +16,7 @@ from course_utils.exercises import (  # noqa: F401
     micro,
     pruning,
     quantization,
+    structured_pruning,
     techniques,
     training_aware,
     weights,

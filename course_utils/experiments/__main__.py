@@ -25,6 +25,7 @@ EXPERIMENTS = {
         sparsity.pruning_fine_tuned,
         sparsity.two_by_four,
         sparsity.channel_removal,
+        pruning.synapses_and_neurons,
         floats.reduced_float,
         quantization.quantization_sweep,
         quantization.calibration,

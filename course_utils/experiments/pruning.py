@@ -1,4 +1,4 @@
-"""Pruning without training (notebook 02): thresholds of magnitude, in one layer or all."""
+"""Pruning without training: thresholds of magnitude (notebook 02), synapses or neurons (03)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from course_utils import data, float_engine, models, pruning
+from course_utils import channel_pruning, data, fine_tuning, float_engine, models, pruning
 from course_utils.experiments.recording import (
     COUNTS,
     NETWORKS,
     SPLITS,
     Progress,
     load_network,
+    paired_counts,
     printer,
     right_answers,
     x_of,
@@ -23,6 +24,7 @@ from course_utils.experiments.recording import (
 # Positions of the threshold slider: lambda = s * sigma_l for s = 0.00, 0.05, ... 3.00.
 S = np.arange(61) / 20
 S_GRID = np.arange(13) / 4
+FRACTIONS = np.arange(20) / 20  # of the connections, or of the hidden units
 
 
 def prune(
@@ -176,6 +178,52 @@ def grid_counts(network, x, y):
             counts[i, j] = (classes == y[:, np.newaxis, np.newaxis]).sum(axis=0)
     return counts
 
+
+def synapses_and_neurons():
+    """lenet_300_100, a fraction of each layer's connections pruned, or of its hidden units.
+
+    "synapses": the smallest |w| of each kernel go. "neurons": the hidden units whose incoming
+    weights have the smallest norm go, with all their connections. Nothing is trained after that.
+    """
+    network, dataset = load_network("lenet_300_100")
+    kernels = models.kernel_names(network.layers)
+    right_before = {
+        split: right_answers(network.layers, network.weights, x_of(dataset, split),
+                             y_of(dataset, split))
+        for split in SPLITS
+    }  # fmt: skip
+    found = {}
+    for what, prune_away in (("synapses", without_synapses), ("neurons", without_neurons)):
+        counts = {key: {split: [] for split in SPLITS} for key in COUNTS}
+        left = []
+        for fraction in FRACTIONS:
+            weights = prune_away(network, float(fraction))
+            left.append(sum(int(np.count_nonzero(weights[kernel])) for kernel in kernels))
+            for split in SPLITS:
+                right = right_answers(network.layers, weights, x_of(dataset, split),
+                                      y_of(dataset, split))  # fmt: skip
+                measured = paired_counts(right_before[split], right)
+                for key, count in zip(COUNTS, measured, strict=True):
+                    counts[key][split].append(count)
+        found[what] = {"weights_left": left, **counts}
+    total = sum(network.weights[kernel].size for kernel in kernels)
+    n = {split: len(y_of(dataset, split)) for split in SPLITS}
+    results = {"fraction": FRACTIONS.tolist(), "weights": total, "n": n, **found}
+    return results, {}, ("lenet_300_100",)
+
+
+def without_synapses(network, fraction):
+    """The weights with this fraction of each kernel zero, smallest magnitudes first."""
+    kernels = {name: network.weights[name] for name in models.kernel_names(network.layers)}
+    masks = fine_tuning.masks_for("one_shot", kernels, fraction)
+    return fine_tuning.apply_masks(network.weights, masks)
+
+
+def without_neurons(network, fraction):
+    """The weights with this fraction of each hidden layer's units zero, biases and all."""
+    scores = channel_pruning.scores(network.layers, network.weights, "l2")
+    kept = channel_pruning.keep(scores, fraction)
+    return channel_pruning.masked(network.layers, network.weights, kept)
 
 
 def _layer_of(layers, kernel):
