@@ -1,4 +1,4 @@
-"""How many operations each framework knows, counted in the packages installed here.
+"""What each framework knows and offers, counted in the packages installed here.
 
 Nothing is imported to be counted: TensorFlow's list is read as text, because a student who only
 wants a number should not wait for 800 MB of libraries.
@@ -10,6 +10,8 @@ import ast
 import importlib.metadata
 import importlib.util
 from pathlib import Path
+
+from course_utils import env
 
 
 def count_operations():
@@ -57,3 +59,31 @@ def package_folder(name):
     if spec is None:
         raise ModuleNotFoundError(f"{name} is not installed: `python lab.py` repairs the lab.")
     return Path(spec.submodule_search_locations[0])
+
+
+def package_bytes(name):
+    """Return the bytes of an installed package's files."""
+    return sum(path.stat().st_size for path in package_folder(name).rglob("*") if path.is_file())
+
+
+def facilities():
+    """Return what each installed framework offers: can it take gradients, does it convert?
+
+    {"TensorFlow": {"gradients": True, "converter": True}, "LiteRT": ..., "TFLM": ...}, found in
+    the public names of the packages. Without tflite-micro there is no "TFLM".
+    """
+    from ai_edge_litert import interpreter as litert
+
+    tf = env.tensorflow()
+    names = {
+        "TensorFlow": {*dir(tf), *dir(tf.lite)},
+        "LiteRT": {*dir(litert), *dir(litert.Interpreter)},
+    }
+    if importlib.util.find_spec("tflite_micro"):
+        from tflite_micro.python.tflite_micro import runtime as tflm
+
+        names["TFLM"] = {*dir(tflm), *dir(tflm.Interpreter)}
+    return {
+        framework: {"gradients": "GradientTape" in has, "converter": "TFLiteConverter" in has}
+        for framework, has in names.items()
+    }

@@ -17,6 +17,7 @@ from course_utils.figures import (
     boards,
     floats,
     integers,
+    micro,
     pruning,
     quantization,
     techniques,
@@ -26,6 +27,7 @@ from course_utils.figures import (
 from course_utils.scenes import boards as board_scenes
 from course_utils.scenes import floats as float_scenes
 from course_utils.scenes import integers as integer_scenes
+from course_utils.scenes import micro as micro_scenes
 from course_utils.scenes import pruning as pruning_scenes
 from course_utils.scenes import quantization as quantization_scenes
 from course_utils.scenes import techniques as technique_scenes
@@ -333,6 +335,40 @@ ENTRIES = (
         training_aware.draw_bits,
         training_aware.alt_bits,
         lecture="Accuracy ≥ integer",
+    ),
+    Entry(
+        "fig-activation-lifetimes",
+        "11_tflite_micro_export",
+        "Activations share their bytes: no operator of this network needs more than two at once, "
+        "and the largest pair is what TFLM takes for activations, less than a third of them all.",
+        lambda: micro_scenes.lifetimes("fashion_dscnn")[2],
+        micro.draw_lifetimes,
+        micro.alt_lifetimes,
+        lecture="Smaller models use less RAM when they are run",
+        claim=micro.claim_lifetimes,
+    ),
+    Entry(
+        "fig-board-budget",
+        "11_tflite_micro_export",
+        "The Watch network in int8 on the Arduino Nano 33 BLE: with TFLM it takes less than a "
+        "tenth of the flash and of the RAM.",
+        lambda: micro_scenes.budget("Arduino Nano 33 BLE", "watch_cnn", "int8"),
+        micro.draw_budget,
+        micro.alt_budget,
+        lecture="The Arduino Nano 33 BLE only has 256KB of RAM (memory) and 1MB of Flash (storage)",
+        claim=micro.claim_budget,
+    ),
+    Entry(
+        "fig-board-fits",
+        "11_tflite_micro_export",
+        "Which file fits which board: TFLM refuses float16 and dynamic range; no file fits the "
+        "8-bit board; on the others, all the rest fit but LeNet in float32 where the flash is "
+        "1 MiB or less.",
+        micro_scenes.fits,
+        micro.draw_fits,
+        micro.alt_fits,
+        lecture="Sacrifice portability across systems for efficiency",
+        claim=micro.claim_fits,
     ),
 )
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from course_utils import checks, data, frameworks, micro
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from course_utils import checks, data, evaluation, frameworks, micro
 from course_utils.figures.micro import KIB, Budget, Fits, Lifetimes
 
 NETWORKS = ("watch_cnn", "fashion_cnn", "fashion_dscnn", "lenet_300_100")
@@ -140,8 +145,11 @@ def fits() -> Fits:
             row["smallest_arena"] / micro.BOARDS[board]["ram_bytes"] if row["runs"] else None
             for board in boards
         ))  # fmt: skip
-    bits = tuple(micro.BOARDS[board]["word_bits"] for board in boards)
-    return Fits(tuple(" ".join(row) for row in rows), tuple(boards), bits, tuple(flash), tuple(ram))
+    names = tuple(" ".join(row) for row in rows)
+    bits, sizes = zip(*(
+        (board["word_bits"], board["flash_bytes"]) for board in micro.BOARDS.values()
+    ), strict=True)  # fmt: skip
+    return Fits(names, tuple(boards), bits, sizes, tuple(flash), tuple(ram))
 
 
 # --- the same answers ---------------------------------------------------------------------------
@@ -151,7 +159,7 @@ def answers(network: str) -> str:
     """TFLM's outputs against the other engines' on the whole test set, as lines of text."""
     lines = []
     for mode in sorted(runs(network), key=MODES.index):
-        for engine, row in _compared(network, mode).items():
+        for engine, row in compared(network, mode).items():
             line = f"{network:14} {mode:8} {engine:17} {row['differing']:6,} of {row['values']:,}"
             if row["differing"]:
                 line += f", by {row['largest']}"
@@ -159,8 +167,12 @@ def answers(network: str) -> str:
     return "\n".join(lines)
 
 
-def _compared(network, mode):
-    """engine -> values, differing, largest difference (in words), answers changed; of TFLM's."""
+def compared(network, mode):
+    """TFLM's outputs against each engine's: {engine: dictionary}.
+
+    "values" are compared, "differing" of them differ, "largest" says by how much in words, and
+    "changed" counts answers (the class with the largest output).
+    """
     if mode == "int8":
         # Recorded against the integer engine, whose outputs are TFLM's to the last value.
         rows = data.result("integer_equality").record["networks"][network]
@@ -192,30 +204,102 @@ def _steps(by, codes):
     return f"at most {max(map(int, by), default=0)} of {codes:,} codes"
 
 
-def where_int16x8_differs(network: str) -> dict[str, int]:
-    """Values that differ when each operator gets TFLM's codes: {operator: values}."""
+def where_int16x8_differs(network: str) -> dict[str, tuple[int, int]]:
+    """The operators whose values differ, each given TFLM's codes: {operator: (values, by)}."""
     rows = record(network, "int16x8")["outputs"]["operators"]
-    return {f"{row['operator']} {i}": row["differing"] for i, row in enumerate(rows)}
+    return {
+        f"{row['operator']} {i}": (row["differing"], max(map(int, row["by"])))
+        for i, row in enumerate(rows)
+        if row["differing"]
+    }
+
+
+# --- the export --------------------------------------------------------------------------------
+
+
+def excerpt(folder: Path, name: str, start: str, lines: int) -> None:
+    """Print a few lines of a written file, from the first that holds `start`.
+
+    Raises ValueError if there is no such file, or no such line in it.
+    """
+    for path in sorted(folder.rglob(name)):
+        text = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(text):
+            if start in line:
+                print(f"{path.relative_to(folder)}:")
+                print("\n".join(part[:96].rstrip() for part in text[number : number + lines]))
+                return
+    raise ValueError(f"No file {name} below {folder} has a line with {start!r}.")
 
 
 # --- frameworks ---------------------------------------------------------------------------------
 
 
-def framework_sizes() -> dict[str, int]:
-    """Bytes of each runtime as it is installed here, or compiled for one network.
+def framework_times(model, tflite: bytes, x) -> dict[str, float]:
+    """Microseconds for one input, a batch of one, in each framework: the median of a few rounds.
 
-    The packages are folders, all their files counted; the last two are TFLM's machine code for
-    x86-64 (see `micro.code_bytes`), whole and for the operators of one network.
+    model: the Keras network; tflite: the same as a float32 file; x: inputs, batch first.
+    Without tflite-micro there is no "TFLM".
     """
-    folders = {"TensorFlow": "tensorflow", "LiteRT": "ai_edge_litert"}
-    sizes = {name: _folder_bytes(frameworks.package_folder(f)) for name, f in folders.items()}
-    sizes["TFLM, all operators"] = data.result("tflm_runtime").record["file_bytes"]
-    sizes["TFLM, for watch_cnn"] = sum(micro.code_bytes(record("watch_cnn", "int8")["operators"]))
-    return sizes
+    model(x[:1])  # the first call prepares
+    rounds = []
+    for i in range(30):
+        start = time.perf_counter()
+        model(x[i : i + 1])
+        rounds.append(1e6 * (time.perf_counter() - start))
+    times = {
+        "TensorFlow": statistics.median(rounds),
+        "LiteRT": evaluation.latency({"": tflite}, seconds=0.5)[""].median,
+    }
+    if not micro.missing():
+        few, many = 20, 320  # what differs is 300 inputs; the way to the other process cancels
+
+        def seconds(count):
+            start = time.perf_counter()
+            micro.run(tflite, x[:count])
+            return time.perf_counter() - start
+
+        seconds(few)
+        pairs = [seconds(many) - seconds(few) for _ in range(5)]
+        times["TFLM"] = 1e6 * statistics.median(pairs) / (many - few)
+    return times
 
 
-def _folder_bytes(folder):
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def framework_table(times: Mapping[str, float]) -> str:
+    """The lecture's table of frameworks, and below each row what was found here: lines of text.
+
+    times: microseconds for one input, {framework: ...}.
+    """
+    offers = frameworks.facilities()
+    runtime = data.result("tflm_runtime").record["file_bytes"]
+    linked = sum(micro.code_bytes(record("watch_cnn", "int8")["operators"]))
+    here = {
+        "Training": {name: "can take gradients" if has["gradients"] else "no gradients"
+                     for name, has in offers.items()},
+        "Inference": {name: f"{time:,.0f} µs a window" for name, time in times.items()},
+        "Native Quantization Tooling + Support": {
+            name: "has the converter" if has["converter"] else "no converter"
+            for name, has in offers.items()
+        },
+        "Size": {
+            "TensorFlow": f"{frameworks.package_bytes('tensorflow') / 1e6:,.0f} MB",
+            "LiteRT": f"{frameworks.package_bytes('ai_edge_litert') / 1e6:,.0f} MB",
+            "TFLM": f"{runtime / 1e6:.1f} MB (about {linked / 1000:.0f} kB)",
+        },
+    }  # fmt: skip
+    told = {row[0]: row[1:] for row in data.lecture_table("frameworks")["rows"]}
+    names = ("TensorFlow", "LiteRT", "TFLM")
+    lines = [_columns("", names)]
+    for question, found in here.items():
+        lines.append(question)
+        if question in told:
+            lines.append(_columns("  the lecture", told[question]))
+        lines.append(_columns("  here", [found.get(name, "not installed") for name in names]))
+    return "\n".join(lines)
+
+
+def _columns(first, rest):
+    return (f"{first:15}" + "".join(f"{text:31}" for text in rest)).rstrip()
 
 
 def framework_rows() -> list[checks.Row]:

@@ -1,0 +1,429 @@
+# %% [markdown]
+# # 11 · TFLite Micro export: take it to the microcontroller
+#
+# **After this notebook you will be able to** say before you try whether a network runs in
+# TensorFlow Lite Micro (TFLM), find out how much flash and RAM it takes and which boards have
+# them, test that its answers are still the same, and export a project that a board can be flashed
+# with.
+#
+# About 60 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
+# so.
+
+# %%
+try:
+    from course_utils import env
+except ModuleNotFoundError:
+    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+env.check_kernel()
+
+# %% [markdown]
+# ## Predict
+#
+# The Watch network recognizes seven gym exercises from the accelerometer and gyroscope of a
+# smartwatch. Its int8 file has 14,536 bytes. "The Arduino Nano 33 BLE only has 256KB of RAM
+# (memory) and 1MB of Flash (storage)", says the lecture.
+
+# %%
+from course_utils import checks, data, micro
+from course_utils.explorers import micro as explorers
+from course_utils.scenes import micro as scenes
+
+# %%
+checks.predict(
+    "11.arena",
+    "How much RAM does TFLM need to run the Watch network in int8, in bytes?",
+    {
+        "less than 2,048 (it would fit the Uno)": (0, 2_048),
+        "2,048 to 8,000": (2_048, 8_000),
+        "8,000 to 20,000: about the size of the file": (8_000, 20_000),
+        "more than 20,000": (20_000, 1e9),
+    },
+    unit="bytes",
+    reveal=scenes.record("watch_cnn", "int8")["smallest_arena"],
+    because="The file's size says nothing about it: the weights stay in flash. RAM holds the "
+    "activations that are alive at once, at most 2,400 bytes here, and about as much again for "
+    "the interpreter's own records.",
+)
+
+# %% [markdown]
+# ## Explore
+#
+# Pick a board, a network and a mode. Does it fit, by how much, and if not, what should shrink?
+
+# %%
+explorers.budget()
+
+# %% [markdown]
+# Three things to look for:
+#
+# - the Uno, the lecture's 8-bit board: which of its memories is too small, and would a smaller
+#   network help?
+# - a network whose flash is nearly full while its RAM is nearly empty;
+# - a file that would fit easily and does not run.
+#
+# ## Will it run?
+#
+# ### Explain
+#
+# TFLM is LiteRT with everything left out that a microcontroller can't afford. Each operator that a
+# file uses must be there, with a kernel for just these types. Both can be read from the file,
+# before anything runs.
+
+# %%
+watch = data.model("watch_cnn", "int8")
+print(micro.compatibility(watch))
+
+# %% [markdown]
+# Here are five files of the Fashion-MNIST network, made as in notebook 08. TensorFlow starts for
+# the conversion.
+
+# %%
+from course_utils import conversion, models, widgets
+
+images = data.load("fashion_mnist")
+network = data.checkpoint("fashion_cnn")
+model = models.set_weights(models.build("fashion_cnn"), network.weights)
+
+files = {}
+for mode in widgets.progress(conversion.MODES, "Converting"):
+    calibration = images.x_train[:500] if mode in conversion.CALIBRATED else None
+    files[mode] = conversion.convert(model, mode, calibration)
+
+# %%
+for mode, tflite in files.items():
+    report = micro.compatibility(tflite)
+    print(f"{mode:8} {'should run' if report.should_run else report.problems[0]}")
+
+# %% [markdown]
+# ### Measure
+#
+# A report is a prediction, too. So each file is tried in the TFLM interpreter, in a process of its
+# own: TFLM stops the whole process where it meets what it does not expect.
+
+# %% tags=["nbval-ignore-output"]
+from course_utils import evaluation
+
+if micro.missing():
+    print(micro.missing(), "These are the recorded results:")
+    print(scenes.table("fashion_cnn"))
+else:
+    for mode, tflite in files.items():
+        try:
+            micro.run(tflite, evaluation.to_input(images.x_test[:5], tflite))
+            runs, said = True, "runs"
+        except micro.Refused as refused:
+            runs, said = False, str(refused)
+        print(f"{mode:8} {said}")
+        assert runs == micro.compatibility(tflite).should_run
+
+# %% [markdown]
+# Which file would you flash? Flash is scarce: take the smallest of the five that will do. Answer
+# with its mode, such as `"float32"`.
+
+# %%
+for mode, (size, _) in scenes.files("watch_cnn").items():
+    print(f"watch_cnn, {mode:8} {size:7,} bytes")
+
+# %%
+sent = "int8"  # SOLUTION
+
+checks.check("11.send", sent, files=scenes.files("watch_cnn"))
+
+# %% [markdown]
+# To try your own model, replace the file: `my_file = open("model.tflite", "rb").read()`, then
+# `print(micro.compatibility(my_file))`.
+#
+# ## Does it fit?
+#
+# ### Explain: RAM
+#
+# First the units. A datasheet's "256KB" of RAM: how many bytes is that?
+
+# %%
+nano_ram = 256 * 1024  # SOLUTION
+
+checks.check("11.kib", nano_ram, kib=256)
+
+# %% [markdown]
+# TFLM asks for one array, the **arena**, and plans everything in it. The *head* holds the
+# activations, the *tail* what stays for good: records of tensors and operators, and numbers that
+# the kernels have prepared.
+#
+# An activation is needed from the operator that writes it to the last one that reads it. After
+# that its bytes are free for others. Move through the operators:
+
+# %%
+explorers.lifetimes()
+
+# %% [markdown]
+# Write the function that finds the peak. `first[i]` and `last[i]` are the operators between which
+# tensor `i` is needed, both included; `sizes[i]` are its bytes.
+
+# %%
+
+
+def peak_bytes(sizes, first, last):
+    # BEGIN SOLUTION
+    alive = [0] * (max(last) + 1)
+    for size, start, end in zip(sizes, first, last, strict=True):
+        for operator in range(start, end + 1):
+            alive[operator] += size
+    return max(alive)
+    # END SOLUTION
+
+
+checks.check("11.peak", peak_bytes)
+
+# %% [markdown]
+# TFLM does the same. It also rounds each tensor up to 16 bytes. What the graph says must be alive
+# at once, and what TFLM's recording allocator measured as its head, for four networks in int8:
+
+# %%
+for name in scenes.NETWORKS:
+    alive = micro.alive(micro.activations(data.model(name, "int8")))
+    measured = scenes.record(name, "int8")["arena"]["head"]
+    print(f"{name:14} from the graph {max(alive):6,}   TFLM's head {measured:6,} bytes")
+    assert max(alive) == measured
+
+# %% [markdown]
+# ### Measure: the arena
+#
+# How large must the arena be? Not by guessing: `smallest_arena` gives the interpreter less and
+# less, until it refuses.
+
+# %%
+if micro.missing():
+    print(micro.missing(), "Recorded:", scenes.record("watch_cnn", "int8")["smallest_arena"])
+else:
+    windows = evaluation.to_input(data.load("watch").x_test[:20], watch)
+    smallest = micro.smallest_arena(watch)
+    enough = micro.run(watch, windows, smallest)
+    print(f"In {smallest:,} bytes it runs; {len(enough)} windows answered.")
+    try:
+        micro.run(watch, windows, int(0.95 * smallest))
+    except micro.Refused as refused:
+        print("In 5 % less:", refused)
+
+# %% [markdown]
+# Where do these bytes go? And how many would it be on the board? Here pointers have 64 bits, there
+# 32. Activations and prepared numbers are as large there; the other records are mostly pointers,
+# and are counted half. That is an **estimate**. A board's own kernels (CMSIS-NN on Arm) may ask for
+# more. So an export takes the arena measured here, with a margin on top.
+
+# %%
+if micro.missing():
+    arena = micro.Arena(**scenes.record("watch_cnn", "int8")["arena"])
+else:
+    arena = micro.arena(watch)
+for part, size in arena._asdict().items():
+    print(f"{part:13} {size:5,} bytes")
+print(f"on 32 bits, estimated: {arena.on_32_bits:,} bytes")
+
+# %% [markdown]
+# ### Measure: flash
+#
+# Flash holds the file as it is, and TFLM's code: a core that every program links, and the kernels
+# of just the operators that the file uses. The code's bytes were counted in the interpreter's
+# library, function by function. That library is made for x86-64 processors and for all number types
+# at once, so that this is an **estimate**: for the core on an Arm Cortex-M3, tensorflow.org gives
+# 16 kB, about half of what was counted.
+
+# %%
+flash = micro.flash(watch)
+print(f"model   {flash.model:7,} bytes, the file")
+print(f"core    {flash.core:7,} bytes, estimated")
+print(f"kernels {flash.kernels:7,} bytes, estimated")
+
+# %% [markdown]
+# For a network this small, the runtime is larger than the model. Now the sum: how much flash and
+# RAM is left on a board? All sizes are in bytes.
+
+# %%
+
+
+def memory_left(model, code, arena, flash, ram):
+    # BEGIN SOLUTION
+    return flash - model - code, ram - arena
+    # END SOLUTION
+
+
+checks.check("11.left", memory_left)
+
+# %%
+needs = scenes.record("watch_cnn", "int8")["smallest_arena"]
+for name, board in micro.BOARDS.items():
+    fit = micro.fit(name, flash.total, needs)
+    print(f"{name:22} {board['word_bits']:2} bits   flash left {fit.flash_left:10,}   "
+          f"RAM left {fit.ram_left:8,}   {'fits' if fit.fits else 'does not fit'}")
+assert micro.fit("Arduino Nano 33 BLE", flash.total, needs).fits
+
+# %% [markdown]
+# And all networks in all modes:
+
+# %%
+explorers.fits()
+
+# %% [markdown]
+# What is left must also hold your own program, its stack, and the board's libraries.
+#
+# ## Same answers?
+#
+# ### Predict
+
+# %%
+checks.predict(
+    "11.answers",
+    "The Watch network in int8 answers 1,546 test windows in TFLM and in LiteRT with its fast "
+    "kernels (XNNPACK). Of 10,822 output values, how many differ?",
+    {"none": (0, 0), "1 to 100": (1, 100), "101 to 1,000": (101, 1_000),
+     "more than 1,000": (1_001, 10_822)},
+    unit="values",
+    reveal=scenes.compared("watch_cnn", "int8")["LiteRT XNNPACK"]["differing"],
+    because="XNNPACK rescales with a float32 product and TFLM with integers (notebook 07). A code "
+    "one step off early on may be several steps off at the end.",
+)
+
+# %% [markdown]
+# ### Measure
+#
+# TFLM against the others, on whole test sets. For int8, "integer engine" is notebook 07's.
+
+# %%
+for name in scenes.NETWORKS:
+    print(scenes.answers(name), end="\n\n")
+
+# %% [markdown]
+# In float32, TFLM and LiteRT's reference kernels agree to the last bit; XNNPACK adds in another
+# order. In int8, our integer engine agrees with TFLM everywhere. In int16x8 no answer changes, but
+# values differ. Where does that come from? Each operator gets the codes that reach it in TFLM, 500
+# inputs of each network. The number of values that differ, and by how many codes:
+
+# %%
+for name in scenes.NETWORKS:
+    print(name)
+    for operator, (differing, largest) in scenes.where_int16x8_differs(name).items():
+        print(f"    {operator:18} {differing:5,} values, by {largest}")
+
+# %% [markdown]
+# The convolutions agree to the last bit, and so do the poolings. The dense layers differ, by one
+# code of 65,536. A sum of products of integers is exact, so that it is the rescaling of the sum
+# that the two round differently. (LeNet's softmax does, too, in three values.)
+#
+# The windows that you have here, now in TFLM and in the integer engine:
+
+# %%
+from course_utils import integer_engine
+
+gestures = data.load("watch")
+codes = evaluation.to_input(gestures.x_test, watch)
+ours = integer_engine.IntegerModel(watch).run(codes)
+right = int((ours.argmax(axis=1) == gestures.y_test).sum())
+if micro.missing():
+    print(micro.missing())
+else:
+    differing = int((micro.run(watch, codes) != ours).sum())
+    print(f"{differing} of {ours.size:,} values differ.")
+    assert differing == 0
+print(f"{right:,} of {len(ours):,} windows of people it never saw are right.")
+
+# %% [markdown]
+# ### The first line of the program
+#
+# All this is lost if the program hands over wrong codes. A sensor gives a real number `x`; the file
+# says which `scale` and `zero_point` its input has. A cast in C cuts off the fraction. Write it
+# right:
+
+# %%
+import math
+
+
+def input_code(x, scale, zero_point):
+    # BEGIN SOLUTION
+    code = math.floor(x / scale + zero_point + 0.5)
+    return min(max(code, -128), 127)
+    # END SOLUTION
+
+
+checks.check("11.input", input_code)
+
+# %% [markdown]
+# ## Take it away
+#
+# `export_project` writes a complete C++ project: the model as an array, a resolver with just the
+# operators that it uses, the arena with a margin, the two functions for inputs and outputs, and a
+# self-test with real inputs and the outputs that TFLM gave for them. Here it goes to a temporary
+# folder; name one of your own to keep it.
+
+# %% tags=["nbval-ignore-output"]
+import tempfile
+from pathlib import Path
+
+folder = Path(tempfile.mkdtemp()) / "watch"
+paths = micro.export_project(watch, folder, board="Arduino Nano 33 BLE", name="watch")
+for path in sorted(paths):
+    print(f"{path.stat().st_size:8,} bytes  {path.relative_to(folder)}")
+assert {"README.md", "model.cpp", "self_test.cpp"} <= {path.name for path in paths}
+
+# %% [markdown]
+# Its README says how to build it and which revision of TFLM it was made for. Two excerpts: the
+# model, and the operators.
+
+# %%
+scenes.excerpt(folder, "model.cpp", "alignas", 3)
+
+# %%
+scenes.excerpt(folder, "network.cpp", "using Operators", 9)
+
+# %% [markdown]
+# On the board, look at the serial monitor: the self-test prints PASS or FAIL. If it says FAIL, do
+# not look at your sensor, look at the build: the same numbers went in.
+#
+# ## Framework differences
+#
+# The lecture compares three frameworks. Which operators do they have? TensorFlow's and LiteRT's
+# are counted in the installed packages. TFLM's were tried, one by one: the interpreter is given a
+# model with the operator, and complains if it does not know it.
+
+# %% tags=["nbval-ignore-output"]
+if not micro.missing():
+    print(f"TFLM knows {len(micro.operators())} of the {len(micro.builtin_operators())} operators "
+          "that a .tflite file can name.")
+checks.beside_lecture(scenes.framework_rows(), "How many operators?")
+
+# %% [markdown]
+# The other rows of the lecture's table, and the size of each runtime. The time is that of one
+# window in float32, on this computer's processor, one at a time as on a device. TensorFlow and
+# LiteRT are whole installed packages, with code for training, converting and many processors.
+# TFLM is its library for Python, and, in brackets, the code that a board would link for one network,
+# by the estimate above.
+
+# %% tags=["nbval-ignore-output"]
+gym = models.set_weights(models.build("watch_cnn"), data.checkpoint("watch_cnn").weights)
+times = scenes.framework_times(gym, conversion.convert(gym, "float32"), gestures.x_test)
+print(scenes.framework_table(times))
+assert times["LiteRT"] < times["TensorFlow"]
+
+# %% [markdown]
+# TensorFlow needs the longest for one window: it is made for large batches. XNNPACK's kernels are
+# written for this computer's processor, TFLM's plain ones for any; **which of the two is faster
+# here says nothing about a board**, where LiteRT does not fit at all.
+#
+# The lecture says that TensorFlow has no native quantization tooling and that the other two have.
+# In the packages of this laboratory the converter is part of TensorFlow, and neither runtime brings
+# one. So a network is trained and converted in the first, tried in the second, and run in the
+# third.
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+checks.scoreboard()
+
+# %% [markdown]
+# ## Read next
+#
+# - David et al., *TensorFlow Lite Micro: Embedded Machine Learning on TinyML Systems*
+#   (arXiv:2010.08678): the interpreter, the arena's two ends, and why there is no malloc.
+# - Gholami et al., *A Survey of Quantization Methods for Efficient Neural Network Inference*
+#   (arXiv:2103.13630), the lecture's first paper for discussion: section V, on hardware.
+# - The datasheet of your board: flash and RAM stand on its first page.
