@@ -40,7 +40,9 @@ def budget():
         {
             "board": ipywidgets.Dropdown(options=list(micro.BOARDS), description="Board"),
             "network": ipywidgets.Dropdown(options=scenes.NETWORKS, description="Network"),
-            "mode": ipywidgets.Dropdown(options=scenes.MODES, value="int8", description="Mode"),
+            "mode": ipywidgets.SelectionSlider(
+                options=scenes.MODES, value="int8", description="Mode"
+            ),
         },
         description="Boards, networks and modes",
         alt=figures.alt_budget,
