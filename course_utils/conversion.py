@@ -31,7 +31,7 @@ CALIBRATED = ("int8", "int16x8")
 CALIBRATION_SAMPLES = 500  # for the models in data/models
 
 
-def convert(keras_model, mode, calibration=None, per_channel=True):
+def convert(keras_model, mode, calibration=None, per_channel=True, sparse=False):
     """Return the bytes of a `.tflite` file. The same model and data give the same bytes.
 
     keras_model: a built tf_keras model with one input (`models.build`).
@@ -41,6 +41,9 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
                  typical samples will do. A model trained with quantization in the loop brings
                  its ranges along and needs none for "int8".
     per_channel: False gives every weight tensor a single scale, to see what that costs.
+    sparse:      True stores kernels that are at least 30 % zeros without the zeros (TensorFlow's
+                 EXPERIMENTAL_SPARSITY), for "float32" only. LiteRT runs such a file, TFLM and the
+                 integer engine do not.
     Raises TypeError for a model that is not tf_keras; ValueError for an unknown mode, for
     calibration data that is missing, not wanted, empty, of another shape, NaN or infinite, for
     NaN in the weights, shapes that are not fixed, loops, and operators that the mode has no
@@ -48,6 +51,8 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
     """
     if mode not in MODES:
         raise ValueError(f"There is no mode {mode!r}; there are {', '.join(MODES)}.")
+    if sparse and mode != "float32":
+        raise ValueError(f'Sparse storage is for mode "float32"; leave sparse out for {mode!r}.')
     tf = env.tensorflow()
     shape = _input_shape(keras_model)
     _check_weights(keras_model)
@@ -60,6 +65,8 @@ def convert(keras_model, mode, calibration=None, per_channel=True):
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], keras_model)
         if mode != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if sparse:
+            converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
         if mode == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if mode in CALIBRATED:

@@ -155,7 +155,8 @@ def interpreter(tflite, kernels="xnnpack", threads=1):
     """
     if kernels not in KERNELS:
         raise ValueError(f"There are the kernels {' and '.join(KERNELS)}, not {kernels!r}.")
-    tflite_file.read(tflite)  # a damaged file is named before C++ sees it
+    # A damaged file is named before C++ sees it.
+    tflite_file.read(tflite, allow_sparse=True)
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kind = {"xnnpack": OpResolverType.AUTO, "reference": OpResolverType.BUILTIN_REF}[kernels]
@@ -174,7 +175,7 @@ def interpreter(tflite, kernels="xnnpack", threads=1):
 
 def to_input(x, tflite):
     """x as the model takes it: rounded to its codes where it takes integers, never truncated."""
-    graph = tflite_file.read(tflite)
+    graph = tflite_file.read(tflite, allow_sparse=True)
     x, tensor = np.asarray(x), graph.tensors[graph.inputs[0]]
     if x.shape[1:] != tensor.shape[1:] or x.ndim != len(tensor.shape) or len(x) == 0:
         shape = ", ".join(map(str, tensor.shape[1:]))

@@ -11,10 +11,13 @@ every forward pass w := m * w. Two questions make the methods: which weights go,
     sigma        |w| <= s * sigma_l, the slide's rule         s rises as the dense weights ask
     random       any: the other control                       along `polynomial_sparsity`
     two_by_four  the 2 smallest of every 4 inputs' weights    all before the first step
+    blocks       the 4 successive inputs' weights of a dense  along `polynomial_sparsity`
+                 layer whose mean |w| is smallest
 
-The wrappers, "gradual" and "two_by_four" are those of the TensorFlow Model Optimization Toolkit
-(tfmot). It has no global threshold, no s * sigma and no random pruning: for those the masks come
-from `masks_for`, and tfmot's wrapper holds them. Like tfmot, none touches depthwise kernels.
+The wrappers, "gradual", "two_by_four" and "blocks" are those of the TensorFlow Model Optimization
+Toolkit (tfmot). It has no global threshold, no s * sigma and no random pruning: for those the
+masks come from `masks_for`, and tfmot's wrapper holds them. Like tfmot, none touches depthwise
+kernels.
 """
 
 from __future__ import annotations
@@ -27,8 +30,9 @@ import numpy as np
 
 from course_utils import data, env, models, pruning
 
-METHODS = ("dense", "one_shot", "gradual", "global", "sigma", "random", "two_by_four")
+METHODS = ("dense", "one_shot", "gradual", "global", "sigma", "random", "two_by_four", "blocks")
 OWN_MASKS = ("global", "sigma", "random")  # growing ones that tfmot does not have
+BLOCK = 4  # successive inputs: what LiteRT's sparse kernel for dense layers takes at a time
 PRUNINGS = 20  # so many times a gradual method prunes a little more, in the first half of training
 
 # Adam, cosine decay to 0.
@@ -84,6 +88,15 @@ def groups_of_four(layers, weights) -> list[str]:
     return [name for name in prunable(layers) if weights[name].shape[-2] % 4 == 0]
 
 
+def kernels_for(method, layers, weights) -> list[str]:
+    """The kernels that a method prunes unless told otherwise."""
+    if method == "two_by_four":
+        return groups_of_four(layers, weights)
+    if method == "blocks":
+        return [name for name in groups_of_four(layers, weights) if weights[name].ndim == 2]
+    return prunable(layers)
+
+
 def sparsity_of(masks: Mapping[str, np.ndarray]) -> float:
     """The share that the masks prune, all of them together."""
     return pruning.sparsity(np.concatenate([mask.ravel() for mask in masks.values()]))
@@ -113,6 +126,10 @@ def masks_for(method, kernels, sparsity, seed=1, dense=None) -> dict[str, np.nda
         return {name: np.ones(w.shape, dtype=bool) for name, w in kernels.items()}
     if method == "two_by_four":
         return {name: pruning.n_m_mask(w, 2, 4, axis=-2) for name, w in kernels.items()}
+    if method == "blocks":
+        means = {name: _block_means(name, w) for name, w in kernels.items()}
+        kept = masks_for("one_shot", means, sparsity)
+        return {name: np.repeat(mask, BLOCK, axis=0) for name, mask in kept.items()}
     if method == "random":
         return {name: pruning.random_mask(w, sparsity, np.random.default_rng([seed, i]))
                 for i, (name, w) in enumerate(kernels.items())}  # fmt: skip
@@ -135,6 +152,15 @@ def masks_for(method, kernels, sparsity, seed=1, dense=None) -> dict[str, np.nda
             "a layer without any passes nothing on: take a lower sparsity, or leave it out."
         )
     return masks
+
+
+def _block_means(name, kernel):
+    if kernel.ndim != 2 or len(kernel) % BLOCK:
+        raise ValueError(
+            f"{name} has shape {kernel.shape}: blocks of {BLOCK} inputs need a dense kernel "
+            f"(in, out) whose inputs {BLOCK} divides."
+        )
+    return np.abs(kernel).reshape(-1, BLOCK, kernel.shape[1]).mean(axis=1)
 
 
 def apply_masks(weights, masks) -> dict[str, np.ndarray]:
@@ -163,7 +189,7 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
     x, y:      float32 inputs (n, height, width, channels), integer labels (n,).
     sparsity:  the share of each kernel's weights to prune, in [0, 1); the share of all kernels
                together for "global" and "sigma". "dense" and "two_by_four" have their own.
-    kernels:   names of those to prune; default `prunable`, for "two_by_four" `groups_of_four`.
+    kernels:   names of those to prune; default `kernels_for`.
     progress(done, total) is called after each batch.
     The same seed gives the same batches in the same order to every method: a matched budget.
     Raises ValueError for what `masks_for` refuses, for layers that share weights and for names
@@ -172,7 +198,7 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
     _require_method(method)
     models.require_own_weights(layers, weights)
     if kernels is None:
-        kernels = groups_of_four(layers, weights) if method == "two_by_four" else prunable(layers)
+        kernels = kernels_for(method, layers, weights)
     unknown = [name for name in kernels if name not in prunable(layers)]
     if unknown or not kernels:
         raise ValueError(
@@ -268,13 +294,15 @@ def _wrapped(layers, input_shape, kernels, method, sparsity, steps):
     """-> (the model with tfmot's wrappers, the same layers without them)."""
     keras, tfmot = env.keras(), _tfmot()
     frequency, end_step = pruning_steps(steps)
-    if method == "gradual":
+    if method in ("gradual", "blocks"):
         how = {"pruning_schedule": tfmot.PolynomialDecay(0.0, sparsity, 0, end_step,
                                                          frequency=frequency)}  # fmt: skip
     else:  # the wrapper never prunes by itself; masks are given to it
         how = {"pruning_schedule": tfmot.ConstantSparsity(0.5, begin_step=2**31)}
     if method == "two_by_four":
         how["sparsity_m_by_n"] = (2, 4)
+    if method == "blocks":
+        how["block_size"] = (BLOCK, 1)
     model = keras.Sequential([keras.layers.InputLayer(input_shape=input_shape)])
     for layer in layers:
         made = models.keras_layer(keras.layers, layer)

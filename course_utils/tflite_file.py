@@ -167,10 +167,11 @@ class Graph:
     outputs: tuple[int, ...]
 
 
-def read(tflite):
+def read(tflite, allow_sparse=False):
     """Return the Graph of a `.tflite` file.
 
-    tflite: the file's bytes.
+    tflite:       the file's bytes.
+    allow_sparse: read on where weights are stored in the sparse format; their `data` is None.
     Raises TypeError if they are not bytes, ValueError where they are not a sound model file.
     Operators that the integer engine does not know are read too, without their options.
     """
@@ -180,7 +181,7 @@ def read(tflite):
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ValueError("This is not a .tflite file: it lacks the mark TFL3 at its start.")
     try:
-        return _read_graph(data)
+        return _read_graph(data, allow_sparse)
     except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"{_BROKEN} ({error})") from None
 
@@ -188,7 +189,7 @@ def read(tflite):
 _BROKEN = "This .tflite file is damaged or truncated: convert the model again."
 
 
-def _read_graph(data):
+def _read_graph(data, allow_sparse):
     model = _Table(data, _unpack("I", data, 0))
     if model.scalar(0, "I", 0) != 3:
         raise ValueError("Only version 3 of the .tflite schema is known: convert the model anew.")
@@ -200,7 +201,9 @@ def _read_graph(data):
         )
     graph = graphs[0]
     buffers = model.tables(4)
-    tensors = tuple(_read_tensor(i, t, buffers) for i, t in enumerate(graph.tables(0)))
+    tensors = tuple(
+        _read_tensor(i, t, buffers, allow_sparse) for i, t in enumerate(graph.tables(0))
+    )
     codes = model.tables(1)
     operators = tuple(
         _read_operator(i, operator, codes, len(tensors))
@@ -211,7 +214,7 @@ def _read_graph(data):
     return Graph(tensors, operators, inputs, outputs)
 
 
-def _read_tensor(index, table, buffers):
+def _read_tensor(index, table, buffers, allow_sparse):
     shape = table.integers(0, most=LARGEST_RANK)
     name = table.text(3) or f"tensor {index}"
     if any(size < 0 for size in shape) or math.prod(shape) > LARGEST_TENSOR:
@@ -232,7 +235,7 @@ def _read_tensor(index, table, buffers):
         _check_quantization(f"Tensor {index} ({name})", shape, scale, zero_point, axis, type_name)
     return Tensor(
         index, name, shape, type_name, scale, zero_point, axis,
-        _stored_values(index, name, table, shape, type_name, buffers),
+        _stored_values(index, name, table, shape, type_name, buffers, allow_sparse),
     )  # fmt: skip
 
 
@@ -252,7 +255,7 @@ def _check_quantization(who, shape, scale, zero_point, axis, type_name):
             raise ValueError(f"{who} has a zero point that is no {type_name}. {_BROKEN}")
 
 
-def _stored_values(index, name, table, shape, type_name, buffers):
+def _stored_values(index, name, table, shape, type_name, buffers, allow_sparse):
     number = table.scalar(2, "I", 0)
     if number >= len(buffers):
         raise ValueError(f"Tensor {index} ({name}) names buffer {number}; there is none. {_BROKEN}")
@@ -263,6 +266,8 @@ def _stored_values(index, name, table, shape, type_name, buffers):
     if stored.size == 0:
         return None
     if table.table(6) is not None:
+        if allow_sparse:
+            return None
         raise ValueError(
             f"Tensor {index} ({name}) is stored in the sparse format, which is not supported: "
             "convert without EXPERIMENTAL_SPARSITY."

@@ -12,6 +12,7 @@ from course_utils.experiments import (
     quantization,
     recording,
     sparsity,
+    sparsity_speed,
     techniques,
     training_aware,
 )
@@ -26,6 +27,7 @@ EXPERIMENTS = {
         sparsity.two_by_four,
         sparsity.channel_removal,
         pruning.synapses_and_neurons,
+        sparsity_speed.sparsity_speed,
         floats.reduced_float,
         quantization.quantization_sweep,
         quantization.calibration,

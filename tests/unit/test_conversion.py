@@ -6,7 +6,15 @@ import warnings
 import numpy as np
 import pytest
 
-from course_utils import conversion, data, env, models, quantization_aware, tflite_file
+from course_utils import (
+    conversion,
+    data,
+    env,
+    evaluation,
+    models,
+    quantization_aware,
+    tflite_file,
+)
 from course_utils import simulated_quantization as simulated
 
 pytestmark = pytest.mark.tensorflow
@@ -185,3 +193,29 @@ def test_the_shipped_files_are_what_convert_writes():
         assert sum(t.size for t in stored) == sum(
             weights[kernel].size for kernel in models.kernel_names(layers)
         )
+
+
+def test_sparse_storage_leaves_the_zeros_out_and_the_answers_alone(model):
+    """Zeros anywhere are unpacked when the file is loaded; LiteRT computes with blocks of four."""
+    weights = models.get_weights(model)
+    kernel = weights["dense/kernel"]
+    kept = np.random.default_rng(0).random((kernel.shape[0] // 4, kernel.shape[1])) > 0.9
+    blocks = np.repeat(kept, 4, axis=0)
+    scattered = np.random.default_rng(0).permuted(blocks, axis=0)
+    sizes, names = {}, {}
+    for pattern, mask in (("blocks", blocks), ("scattered", scattered)):
+        pruned = models.build(LAYERS, (8, 8, 1))
+        models.set_weights(pruned, {**weights, "dense/kernel": kernel * mask})
+        dense, sparse = (conversion.convert(pruned, "float32", sparse=s) for s in (False, True))
+        sizes[pattern] = len(sparse) / len(dense)
+        names[pattern] = {op.name for op in tflite_file.read(sparse, allow_sparse=True).operators}
+        np.testing.assert_allclose(
+            evaluation.run(sparse, CALIBRATION), evaluation.run(dense, CALIBRATION), atol=1e-6
+        )
+        with pytest.raises(ValueError, match="stored in the sparse format"):
+            tflite_file.read(sparse)
+    assert sizes["blocks"] < sizes["scattered"] < 0.5
+    assert "DENSIFY" in names["scattered"]
+    assert "DENSIFY" not in names["blocks"]
+    with pytest.raises(ValueError, match='Sparse storage is for mode "float32"'):
+        conversion.convert(model, "int8", CALIBRATION, sparse=True)

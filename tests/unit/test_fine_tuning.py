@@ -43,7 +43,7 @@ def test_what_is_pruned_stays_zero_and_the_rest_learns(tiny, method):
     trained = tune(tiny, method, progress=lambda *told: heard.append(told))
     assert heard == [(i, 40) for i in range(1, 41)]
     assert (trained.steps, trained.of) == (40, 40)
-    assert list(trained.masks) == KERNELS
+    assert list(trained.masks) == fine_tuning.kernels_for(method, LAYERS, tiny[0])
     for name, mask in trained.masks.items():
         kernel = trained.weights[name]
         assert np.array_equal(kernel != 0, mask), name
@@ -53,6 +53,16 @@ def test_what_is_pruned_stays_zero_and_the_rest_learns(tiny, method):
     expected = {"dense": 0.0, "two_by_four": 0.5}.get(method, 0.75)
     # With a threshold in sigmas, weights that grow over it stay: only the start is known.
     assert trained.sparsity == pytest.approx(expected, abs=0.1 if method == "sigma" else 0.01)
+
+
+@pytest.mark.tensorflow
+def test_blocks_go_whole(tiny):
+    mask = tune(tiny, "blocks").masks["dense/kernel"].reshape(-1, 4, 3)
+    assert np.array_equal(mask.any(axis=1), mask.all(axis=1))
+    kernel = {"dense/kernel": tiny[0]["dense/kernel"]}
+    before = fine_tuning.masks_for("blocks", kernel, 0.5)["dense/kernel"]
+    means = np.abs(kernel["dense/kernel"]).reshape(-1, 4, 3).mean(axis=1)
+    assert means[before[::4]].min() > means[~before[::4]].max()
 
 
 @pytest.mark.tensorflow
@@ -144,5 +154,7 @@ def test_shared_weights_and_groups_that_do_not_fit_are_refused(tiny):
     with pytest.raises(ValueError, match="conv stands in the network more than once"):
         fine_tuning.fine_tune((LAYERS[0], *LAYERS), weights, x, y)
     cnn, kernels = data.checkpoint("fashion_cnn"), ["conv1/kernel"]
+    with pytest.raises(ValueError, match="blocks of 4 inputs need a dense kernel"):
+        fine_tuning.fine_tune(LAYERS, weights, x, y, "blocks", kernels=["conv/kernel"])
     with pytest.raises(ValueError, match="has length 1, which 4 does not divide"):
         fine_tuning.fine_tune(cnn.layers, cnn.weights, x, y, "two_by_four", kernels=kernels)
