@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from course_utils import channel_pruning as channels
-from course_utils import conversion, data, fine_tuning, float_engine, models
+from course_utils import conversion, data, env, fine_tuning, float_engine, models, training
 from course_utils.experiments.recording import (
     COUNTS,
     SPLITS,
@@ -300,8 +300,12 @@ class Runs:
 
 
 def _results(networks, seconds):
+    """What the records of this module have in common."""
+    packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
     return {
         "seed": list(SEEDS),
+        # Also where every run is from an earlier session, and none of these was imported.
+        "versions": {**training.versions(), **{p: env.installed_version(p) for p in packages}},
         "seconds": round(seconds, 1),  # of all sessions that it took
         "arrays": "right answers on the test set, np.packbits, one array a network, method, "
         "sparsity in percent, tuned or raw, and seed; NETWORK_dense is the shipped network",
