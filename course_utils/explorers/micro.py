@@ -46,6 +46,7 @@ def budget():
         },
         description="Boards, networks and modes",
         alt=figures.alt_budget,
+        readout=figures.readout_budget,
         presets={
             "The lecture's Uno": {"board": "Arduino Uno R3", "network": "watch_cnn",
                                   "mode": "int8"},

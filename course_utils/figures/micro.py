@@ -43,8 +43,8 @@ def alt_lifetimes(state: Lifetimes) -> str:
     return (
         f"{state.network}, {state.mode}: while {state.operators[state.at]} runs, "
         f"{', '.join(names)} must be in RAM, {state.alive[state.at]:,} bytes. The peak is "
-        f"{state.alive[peak]:,} bytes, at {state.operators[peak]}; all activations together are "
-        f"{sum(state.bytes):,}."
+        f"{state.alive[peak]:,} bytes, first at {state.operators[peak]}; all "
+        f"activations together are {sum(state.bytes):,}."
     )
 
 
@@ -180,6 +180,16 @@ def left(state: Budget) -> tuple[int, int]:
 def alt_budget(state: Budget) -> str:
     """Say whether it fits, and by how much."""
     return f"{state.network} as {state.mode} on {state.board}: {state.verdict} {state.advice}"
+
+
+def readout_budget(state: Budget) -> str:
+    """The sums behind the bars, in bytes."""
+    sums = []
+    for name, parts, memory in (("Flash", FLASH, state.flash), ("RAM", RAM, state.ram)):
+        sizes = [getattr(state, part) for part in parts]
+        terms = " + ".join(f"{part} {size:,}" for part, size in zip(parts, sizes, strict=True))
+        sums.append(f"{name}: {terms} = {sum(sizes):,} of {memory:,} bytes.")
+    return " ".join(sums if state.head else sums[:1])
 
 
 def claim_budget(state: Budget) -> bool:
