@@ -54,7 +54,13 @@ def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
         raise ValueError(f"x needs at least one input, batch first; it has the shape {x.shape}.")
     if arena_size < 1:
         raise ValueError(f"arena_size is {arena_size} bytes; an interpreter needs at least one.")
-    return in_tflm(_run, checked(tflite), x, arena_size)
+    try:
+        return in_tflm(_run, checked(tflite), x, arena_size)
+    except Refused as refused:
+        if arena_size >= ARENA:
+            raise
+        where = f"this model in an arena of {arena_size:,} bytes"
+        raise Refused(str(refused).replace("this model", where, 1)) from None
 
 
 def checked(tflite):

@@ -32,3 +32,19 @@ def test_counting_imports_neither_framework():
 def test_a_missing_package_is_named():
     with pytest.raises(ModuleNotFoundError, match="nosuchpackage is not installed"):
         frameworks.package_folder("nosuchpackage")
+
+
+def test_a_package_is_as_large_as_its_files_together(tmp_path, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a").write_bytes(b"123")
+    (tmp_path / "inner" / "b").write_bytes(b"45")
+    monkeypatch.setattr(frameworks, "package_folder", lambda name: tmp_path)
+    assert frameworks.package_bytes("any") == 5
+
+
+@pytest.mark.tensorflow
+def test_only_tensorflow_takes_gradients_and_converts():
+    found = frameworks.facilities()
+    assert found["TensorFlow"] == {"gradients": True, "converter": True}
+    assert found["LiteRT"] == {"gradients": False, "converter": False}
+    assert found.get("TFLM", found["LiteRT"]) == found["LiteRT"]

@@ -1,5 +1,7 @@
 """Notebook 11: what scenes say of the records, what the explorers show, what answers are told."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -152,6 +154,22 @@ def test_frameworks_are_counted_and_stand_below_the_lecture_s_words(monkeypatch)
     assert lines[3].split("  ")[1:2] == ["here"]
     assert "2,000 µs" in lines[6]
     assert lines[6].endswith("not installed")
+
+
+def test_without_the_wheel_all_that_was_recorded_is_there(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    watch = data.model("watch_cnn")
+    assert micro.missing()
+    assert "refused" in scenes.table("fashion_cnn")
+    assert micro.compatibility(watch).should_run
+    assert micro.Arena(**scenes.record("watch_cnn", "int8")["arena"]).total == 5504
+    assert micro.flash(watch).model == len(watch)
+    assert micro.export_project(watch, tmp_path / "watch", name="watch")
+    for function in (micro.arena, micro.smallest_arena):
+        with pytest.raises(ImportError, match="Linux"):
+            function(watch)
+    with pytest.raises(ImportError, match="Linux"):
+        micro.operators()
 
 
 def test_an_excerpt_is_found_or_refused(tmp_path, capsys):
