@@ -37,7 +37,7 @@ PLANS = {
         "gradual": SPARSITIES,
         "one_shot": (0.9,),
         "random": (0.9,),
-        "global": (0.9,),
+        "global": (0.9, 0.98),
         "sigma": (0.9,),
         "blocks": (0.9,),
     },
@@ -46,6 +46,7 @@ PLANS = {
         "gradual": (0.5, 0.75, 0.9, 0.95),
         "one_shot": (0.9,),
         "global": (0.9,),
+        "sigma": (0.9,),
         "random": (0.9,),
     },
 }
