@@ -86,7 +86,7 @@ def page(strips: Mapping[str, Strip], choice: str = "", first: str = "") -> str:
         last=len(start.labels) - 1,
         index=start.index,
         label=html.escape(start.labels[start.index]),
-        still=base64.b64encode(_webp(_pixels(start.frames[start.index]))).decode("ascii"),
+        still=base64.b64encode(webp(pixels_of(start.frames[start.index]))).decode("ascii"),
         alt=html.escape(start.alts[start.index]),
         line=html.escape(start.lines[start.index]),
         width=width,
@@ -108,7 +108,7 @@ def pack(strips: Mapping[str, Strip]) -> dict:
     numbers: dict[tuple[int, int], dict[bytes, int]] = {}  # size -> pixels -> number of the tile
     told = []
     for strip in strips.values():
-        frames = np.stack([_pixels(frame) for frame in strip.frames])
+        frames = np.stack([pixels_of(frame) for frame in strip.frames])
         height, width = frames.shape[1:]
         boxes = [(0, 0, height, width), *changing_boxes(frames)]
         tiles = []
@@ -142,7 +142,7 @@ def pack(strips: Mapping[str, Strip]) -> dict:
             some = pieces[start : start + many]
             places |= {known[piece]: (len(sheets), i * height) for i, piece in enumerate(some)}
             pixels = np.frombuffer(b"".join(some), np.uint32).reshape(-1, width)
-            sheets.append(base64.b64encode(_webp(pixels)).decode("ascii"))
+            sheets.append(base64.b64encode(webp(pixels)).decode("ascii"))
     return {"strips": told, "tiles": [places[i] for i in range(len(places))], "sheets": sheets}
 
 
@@ -186,14 +186,17 @@ def _runs(line):
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _pixels(png):
+def pixels_of(png: bytes) -> np.ndarray:
     """uint32, shape (height, width): the bytes R, G, B, A of each pixel."""
     rgba = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
     return rgba.view(np.uint32)[:, :, 0]
 
 
-def _webp(pixels):
-    """Lossless. From quality 90 on WebP looks a million pixels back, so at the tile before."""
+def webp(pixels: np.ndarray) -> bytes:
+    """Pixels as `pixels_of` gives them, as a lossless WebP.
+
+    From quality 90 on WebP looks a million pixels back, so at the tile before.
+    """
     rgba = np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4)
     out = io.BytesIO()
     Image.fromarray(rgba).convert("RGB").save(out, "webp", lossless=True, quality=90, method=4)

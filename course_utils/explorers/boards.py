@@ -12,7 +12,7 @@ from course_utils.scenes.weights import OWN_NETWORKS
 BITS = (32, 16, 8, 4, 2)
 
 
-def fit():
+def fit() -> widgets.Explorer:
     """Explore which boards hold which network at which bit width."""
     return widgets.Explorer(
         scenes.fit,

@@ -166,7 +166,7 @@ def bits_of(value: float) -> int:
     return int(floats.decompose(value, "float32").bits.replace(" ", ""), 2)
 
 
-def float_bits():
+def float_bits() -> widgets.Explorer:
     """Click on the 32 bits of a float32, or type a number, and see what they mean."""
     return widgets.Explorer(
         lambda bits: scenes.number(bits),
@@ -179,13 +179,13 @@ def float_bits():
     )
 
 
-def gaps(network="fashion_cnn"):
+def gaps(network="fashion_cnn") -> style.Picture:
     """Show how far apart the numbers of each format are."""
     state = scenes.gaps(network)
     return style.Picture(figures.draw_gaps(state), figures.alt_gaps(state))
 
 
-def weights(network="fashion_cnn"):
+def weights(network="fashion_cnn") -> widgets.Sweeps:
     """Move from format to format; choose the layer whose weights are rounded."""
     layers = scenes.layers(network)
 
@@ -205,7 +205,7 @@ def weights(network="fashion_cnn"):
     return widgets.Sweeps("Look at layer", makers, first=layers[-2])
 
 
-def reduced_float():
+def reduced_float() -> widgets.Sweep:
     """Show what every format costs every network; the slider looks into one of them."""
     states = scenes.reduced()
     return widgets.Sweep(

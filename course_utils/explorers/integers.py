@@ -20,7 +20,7 @@ def _on_slider(multipliers):
     return 10 ** round(math.log10(float(np.median(multipliers))), 2)
 
 
-def requantization():
+def requantization() -> widgets.Explorer:
     """Move the real multiplier and see the integers that stand for it, and what they give."""
     dense1, dense2 = (_on_slider(scenes.dense_layer(n).real_multipliers) for n in LAYERS)
     activations = [("none", "NONE"), ("ReLU", "RELU"), ("ReLU6", "RELU6")]
@@ -57,7 +57,7 @@ def requantization():
     )  # fmt: skip
 
 
-def trace(network=scenes.NETWORK, images=200):
+def trace(network=scenes.NETWORK, images=200) -> widgets.Explorer:
     """Choose a test image and a layer: its codes beside what the float network computes there."""
     layers = scenes.layer_names(network)
     return widgets.Explorer(
@@ -77,13 +77,13 @@ def trace(network=scenes.NETWORK, images=200):
     )  # fmt: skip
 
 
-def terms():
+def terms() -> style.Picture:
     """Show the terms that one output of a real layer is made of."""
     state = scenes.terms()
     return style.Picture(figures.draw_terms(state), figures.alt_terms(state))
 
 
-def kernels():
+def kernels() -> style.Picture:
     """Show in which operators LiteRT's kernels differ from TFLM's."""
     state = scenes.kernels()
     return style.Picture(figures.draw_kernels(state), figures.alt_kernels(state))

@@ -9,7 +9,7 @@ from course_utils.figures import pruning as figures
 from course_utils.scenes import pruning as scenes
 
 
-def magnitude_pruning(network):
+def magnitude_pruning(network) -> widgets.Sweeps:
     """Move one s for all layers of a network; choose the layer that is looked at.
 
     network: the name of a shipped network, or a `data.Checkpoint` of your own, which is then
@@ -40,7 +40,7 @@ def magnitude_pruning(network):
     )
 
 
-def pruning_budget():
+def pruning_budget() -> widgets.Explorer:
     """Move one s per layer; every combination was measured on the validation images."""
     steps = scenes.grid_steps()
     layers = scenes.budget_layers()
@@ -61,7 +61,7 @@ def pruning_budget():
     )
 
 
-def sensitivity(network):
+def sensitivity(network) -> style.Picture:
     """Show the accuracy of a network against the sparsity of one layer, for each layer."""
     state = scenes.sensitivity(network)
     return style.Picture(figures.draw_sensitivity(state), figures.alt_sensitivity(state))

@@ -9,7 +9,7 @@ from course_utils.figures import quantization as figures
 from course_utils.scenes import quantization as scenes
 
 
-def affine_mapping():
+def affine_mapping() -> widgets.Explorer:
     """Move the ends of a range of real numbers and see what its few codes mean."""
     return widgets.Explorer(
         scenes.affine_mapping,
@@ -34,7 +34,7 @@ def affine_mapping():
     )  # fmt: skip
 
 
-def mapping(network="fashion_cnn", layer="dense1", kind="weights"):
+def mapping(network="fashion_cnn", layer="dense1", kind="weights") -> widgets.Explorer:
     """Quantize a real layer's weights or activations in any way, and see what it costs."""
     names = scenes.tensor_names()
     options = [(" · ".join(name), name) for name in names]
@@ -69,7 +69,7 @@ def mapping(network="fashion_cnn", layer="dense1", kind="weights"):
     )  # fmt: skip
 
 
-def calibration(network):
+def calibration(network) -> widgets.Explorer:
     """Choose on what and how the activations' ranges are found; see range, codes, accuracy."""
     samples, methods, tensors = scenes.calibration_choices(network)
 
@@ -95,22 +95,22 @@ def calibration(network):
     )  # fmt: skip
 
 
-def bit_curves():
+def bit_curves() -> style.Picture:
     """Show the accuracy of whole networks with all weights in 2 to 16 bits."""
     return _picture(figures.draw_bit_curves, figures.alt_bit_curves, scenes.bit_curves())
 
 
-def signals():
+def signals() -> style.Picture:
     """Show SQNR against bits for a few tensors, beside 6.02 b + constant."""
     return _picture(figures.draw_sqnr, figures.alt_sqnr, scenes.signals())
 
 
-def channels():
+def channels() -> style.Picture:
     """Show what per-channel scales win in each layer of EfficientNet-Lite0."""
     return _picture(figures.draw_channels, figures.alt_channels, scenes.efficientnet_lite0())
 
 
-def draws(network):
+def draws(network) -> style.Picture:
     """Show how much the draw of the calibration inputs matters."""
     return _picture(figures.draw_draws, figures.alt_draws, scenes.draws(network))
 

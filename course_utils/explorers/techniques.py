@@ -7,7 +7,7 @@ from course_utils.figures import techniques as figures
 from course_utils.scenes import techniques as scenes
 
 
-def techniques():
+def techniques() -> widgets.Sweeps:
     """Move through the five techniques; choose the network."""
 
     def of(network):
@@ -29,7 +29,7 @@ def techniques():
     )
 
 
-def layer_errors():
+def layer_errors() -> widgets.Sweeps:
     """Round one layer at a time to fewer and fewer bits; choose the network."""
 
     def of(network):
@@ -51,7 +51,7 @@ def layer_errors():
     )
 
 
-def granularity():
+def granularity() -> style.Picture:
     """Show what int8 costs each network, with one scale a kernel and with one a channel."""
     state = scenes.granularity()
     return style.Picture(figures.draw_granularity(state), figures.alt_granularity(state))

@@ -7,7 +7,7 @@ from course_utils.figures import training_aware as figures
 from course_utils.scenes import training_aware as scenes
 
 
-def descent():
+def descent() -> widgets.Sweeps:
     """Step one rounded weight towards its target; choose its number of bits."""
 
     def of(bits):
@@ -25,13 +25,13 @@ def descent():
     return widgets.Sweeps("Bits", {str(b): lambda b=b: of(b) for b in (2, 3, 4, 6)}, first="3")
 
 
-def graph():
+def graph() -> style.Picture:
     """Show one layer of a quantization-aware network: where the rounding sits."""
     state = scenes.graph()
     return style.Picture(figures.draw_graph(state), figures.alt_graph(state))
 
 
-def bits():
+def bits() -> style.Picture:
     """Show the recorded runs: rounded after training or trained for it, 8 to 2 bits."""
     state = scenes.bits_results()
     return style.Picture(figures.draw_bits(state), figures.alt_bits(state))

@@ -7,7 +7,7 @@ from course_utils.figures import weights as figures
 from course_utils.scenes import weights as scenes
 
 
-def distributions():
+def distributions() -> widgets.Sweeps:
     """Explore the weights of every layer of every network, with a linear or a logarithmic count."""
     networks = {"efficientnet_lite0": scenes.efficientnet_lite0, **{
         name: lambda name=name: scenes.own_network(name) for name in scenes.OWN_NETWORKS
@@ -35,7 +35,7 @@ def distributions():
     )
 
 
-def exponents(layers):
+def exponents(layers) -> style.Picture:
     """Show how often each float32 exponent occurs among a network's weights."""
     state = scenes.exponents(layers)
     return style.Picture(figures.draw_exponents(state), figures.alt_exponents(state))
