@@ -41,7 +41,7 @@ COMMANDS = {
     "open": "start JupyterLab on notebook 00 (the default)",
     "test": "run every test; further arguments go to pytest: test -k mask",
     "build": "make the notebooks from notebooks/source: build, build 02",
-    "figures": "write the book's figures: figures, figures ID ...",
+    "figures": "write the book's figures: figures, figures ID ...; --html: explorers",
     "install": "make or repair .venv and stop (before a class without a network)",
     "doctor": "look at the installation; each FIX line has a command to copy",
 }

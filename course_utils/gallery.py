@@ -8,9 +8,12 @@ from the disk. What it shows are the explorers as the notebooks call them.
 
 from __future__ import annotations
 
+import argparse
 import ast
+import contextlib
 import html
 import importlib
+import sys
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -43,19 +46,14 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
     """The explorers that the notebooks show, in their order: there is no other list of them.
 
     A cell shows one with a line such as ``explorers.descent()``. What it is says the function's
-    return annotation; a `style.Picture` does not move and is left out.
-
-    Raises
-    ------
-    ValueError
-        A function without an annotation, or a call with arguments that are not plain values.
+    return annotation; without one, ValueError is raised. Left out are a `style.Picture`, which does
+    not move, and a call with what the reader made before, which exists in the notebook only.
     """
     found = []
     for source in sorted(sources.glob("*.py")):
         text = source.read_text(encoding="utf-8")
         title = next(line for line in text.splitlines() if line.startswith("# # "))
-        calls = [_resolve(call, text, source.name) for call in _calls(text)]
-        calls = [call for call in calls if not issubclass(call[1], style.Picture)]
+        calls = [call for call in _calls(text) if not issubclass(call[1], style.Picture)]
         times = Counter(function.__name__ for function, *_ in calls)
         for function, kind, arguments, named in calls:
             words = [source.stem[:2], function.__name__]
@@ -74,38 +72,27 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
 
 
 def _calls(text):
-    """(module, call) of each line of a source that does nothing but call an explorer."""
+    """(function, what it returns, its arguments) of each line that only calls an explorer."""
     modules = {}
     for statement in ast.parse(text).body:
         match statement:
             case ast.ImportFrom(module="course_utils.explorers", names=names):
                 modules |= {name.asname or name.name: name.name for name in names}
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name))) as call):
-                if name in modules:
-                    yield modules[name], call
-
-
-def _resolve(found, text, where):
-    """The function, what it returns, and the arguments of a call."""
-    name, call = found
-    module = importlib.import_module(f"course_utils.explorers.{name}")
-    function = getattr(module, call.func.attr)
-    kind = typing.get_type_hints(function).get("return")
-    if kind is None:
-        raise ValueError(
-            f"explorers/{name}.py: say what {call.func.attr} returns, such as -> widgets.Sweep."
-        )
-    if issubclass(kind, style.Picture):
-        return function, kind, [], {}
-    try:
-        arguments = [ast.literal_eval(value) for value in call.args]
-        named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-    except ValueError:
-        raise ValueError(
-            f"{where}: {ast.get_source_segment(text, call)} can be shown outside the notebook only "
-            "if its arguments are plain values."
-        ) from None
-    return function, kind, arguments, named
+                if name not in modules:
+                    continue
+                module = importlib.import_module(f"course_utils.explorers.{modules[name]}")
+                function = getattr(module, call.func.attr)
+                kind = typing.get_type_hints(function).get("return")
+                if kind is None:
+                    raise ValueError(
+                        f"explorers/{modules[name]}.py: say what {call.func.attr} returns, such as "
+                        "-> widgets.Sweep."
+                    )
+                with contextlib.suppress(ValueError):  # an argument that is no plain value
+                    arguments = [ast.literal_eval(value) for value in call.args]
+                    named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+                    yield function, kind, arguments, named
 
 
 def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
@@ -129,6 +116,20 @@ def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
         rows.append((shown, row))
     data.write_atomically(folder / "index.html", page(rows).encode())
     say(f"To browse: {folder / 'index.html'}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="lab.py figures --html", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--html", action="store_true", help="write the gallery")
+    parser.parse_args(arguments)
+    try:
+        write(say=lambda words: print(words, flush=True))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def page(rows: list[tuple[Shown, Mapping]]) -> str:

@@ -9,7 +9,7 @@ from course_utils.figures import micro as figures
 from course_utils.scenes import micro as scenes
 
 
-def lifetimes():
+def lifetimes() -> widgets.Sweeps:
     """Step through a network's operators: which activations must be alive while each runs?"""
 
     def of(network):
@@ -32,7 +32,7 @@ def lifetimes():
     )
 
 
-def budget():
+def budget() -> widgets.Explorer:
     """Pick a board, a network and a mode: does it fit, by how much, and what to shrink?"""
     return widgets.Explorer(
         scenes.budget,
@@ -58,7 +58,7 @@ def budget():
     )  # fmt: skip
 
 
-def fits():
+def fits() -> style.Picture:
     """Show which network in which mode fits which board."""
     state = scenes.fits()
     return style.Picture(figures.draw_fits(state), figures.alt_fits(state))

@@ -9,7 +9,7 @@ from course_utils.figures import structured_pruning as figures
 from course_utils.scenes import structured_pruning as scenes
 
 
-def synapses_and_neurons():
+def synapses_and_neurons() -> widgets.Sweep:
     """Move the fraction: connections go in one graph, whole units in the other."""
     states = scenes.connections()
     return widgets.Sweep(
@@ -23,7 +23,7 @@ def synapses_and_neurons():
     )
 
 
-def patterns():
+def patterns() -> widgets.Explorer:
     """Keep n of every 4 weights along the inputs, the outputs, or anywhere; choose the layer."""
     return widgets.Explorer(
         scenes.pattern,
@@ -48,7 +48,7 @@ def patterns():
     )
 
 
-def storage():
+def storage() -> widgets.Sweep:
     """Move the sparsity; see what the kernels take in every format."""
     states = scenes.storage()
     return widgets.Sweep(
@@ -62,7 +62,7 @@ def storage():
     )
 
 
-def fine_tuned(network="lenet_300_100", own=None):
+def fine_tuned(network="lenet_300_100", own=None) -> widgets.Sweeps:
     """Move the sparsity of the recorded runs; choose the question that they answer.
 
     own: a run of your own, from `scenes.own_run`, to be drawn among them.
@@ -86,7 +86,7 @@ def fine_tuned(network="lenet_300_100", own=None):
     )
 
 
-def channels():
+def channels() -> widgets.Sweep:
     """Move the fraction of channels removed; see what is left of cost and accuracy."""
     states = scenes.channels()
     return widgets.Sweep(
@@ -100,19 +100,19 @@ def channels():
     )
 
 
-def two_by_four():
+def two_by_four() -> style.Picture:
     """Show what 2 of every 4 costs against half of the weights anywhere."""
     rows = scenes.two_by_four()
     return style.Picture(figures.draw_two_by_four(rows), figures.alt_two_by_four(rows))
 
 
-def loss_tables(own=None):
+def loss_tables(own=None) -> style.Picture:
     """Show the lecture's three tables as one plot, with the runs recorded here and your own."""
     points = scenes.lecture_points() + scenes.loss_points(own)
     return style.Picture(figures.draw_loss(points), figures.alt_loss(points))
 
 
-def speed():
+def speed() -> style.Picture:
     """Show the speed against dense over the share of the work that is zero, or gone."""
     state = scenes.speed()
     return style.Picture(figures.draw_speed(state), figures.alt_speed(state))

@@ -1,5 +1,6 @@
 import sys
 
-from course_utils.figures.book import main
+from course_utils import gallery
+from course_utils.figures import book
 
-sys.exit(main())
+sys.exit(gallery.main() if "--html" in sys.argv else book.main())
