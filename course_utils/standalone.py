@@ -242,7 +242,7 @@ _FRAGMENT = Template("""\
  aria-hidden="true" hidden></canvas></div>
 <figcaption>$line</figcaption></figure>
 <p class="lab-said" role="status"></p>
-<noscript><p>With JavaScript a slider moves this picture.</p></noscript>
+<p class="lab-still">With JavaScript a slider moves this picture.</p>
 <script type="application/json">$pictures</script>
 <script>$script</script>
 </section>""")
@@ -351,6 +351,7 @@ _SCRIPT = """
   slider.addEventListener('input', show);
   if (choice) choice.addEventListener('change', () => { choose(now); now = chosen(); });
   find('.lab-controls').hidden = false;
+  find('.lab-still').remove();
   choose();
 })();
 """
