@@ -72,6 +72,16 @@ def _inside(state):
     return (real >= state.qmin) & (real <= state.qmax)
 
 
+def claim_requantization(state: Requantization) -> bool:
+    """Where no code is cut off, rounding is off by at most half a step; truncating by over 0.9."""
+    inside, real = _inside(state), state.real(state.near)
+    rounded, truncated = (
+        np.abs(codes - real)[inside].max() for codes in (state.near_codes, state.near_truncated)
+    )
+    cut = np.mean((state.codes == state.qmin) | (state.codes == state.qmax))
+    return bool(rounded <= 0.51 and truncated > 0.9 and cut > 0.5 and state.saturated > 0.5)
+
+
 def draw_requantization(state: Requantization, figure=None):
     """Draw codes against sums, the stairs near zero, and the error in steps. -> Figure"""
     if figure is None:
@@ -245,6 +255,16 @@ def alt_terms(state: Terms) -> str:
     )
 
 
+def claim_terms(state: Terms) -> bool:
+    """Z2 = 0, so its two terms are 0; the term with Z1 is the largest; the code is M times all."""
+    code = round(state.real_multiplier * state.accumulator) + state.zero_point
+    return bool(
+        state.w_zero == state.z2_q1 == state.z1_z2 == 0
+        and abs(state.z1_q2) > abs(state.q1q2) > abs(state.bias)
+        and code == state.code
+    )
+
+
 def draw_terms(state: Terms, figure=None):
     """Draw the four terms, the bias and their sum as bars from left to right. -> Figure"""
     _does_not_move(figure, "draw_terms")
@@ -329,6 +349,16 @@ def alt_trace(state: LayerTrace) -> str:
         f"{np.median(steps):.2f} steps in the median, {steps.max():.1f} at most; {agree} "
         f"{' and '.join(dict.fromkeys(answers))} ({state.scores.max():.2f} and "
         f"{state.float_scores.max():.2f})."
+    )
+
+
+def claim_trace(state: LayerTrace) -> bool:
+    """At least 95 % of the values within one step of float32, all within 3; the same answer."""
+    steps = np.abs(state.steps)
+    return bool(
+        np.mean(steps <= 1) >= 0.95
+        and steps.max() <= 3
+        and state.scores.argmax() == state.float_scores.argmax()
     )
 
 
@@ -512,6 +542,20 @@ def alt_kernels(state: Kernels) -> str:
         )
     asked = f"Operators that differ from TFLM's on the codes of the same {state.inputs} inputs."
     return f"{asked} {'; '.join(said)}."
+
+
+def claim_kernels(state: Kernels) -> bool:
+    """Reference: only the dense layers differ, all of them, in at most 0.1 % of the values."""
+    return bool(
+        all(
+            np.array_equal(state.per_million[network]["LiteRT reference"] > 0,
+                           [layer.startswith("dense") for layer in layers])
+            and state.per_million[network]["LiteRT reference"].max() <= 1000
+            and np.all(state.per_million[network]["LiteRT reference"]
+                       <= state.per_million[network]["XNNPACK"])
+            for network, layers in state.operators.items()
+        )
+    )  # fmt: skip
 
 
 def draw_kernels(state: Kernels, figure=None):

@@ -63,6 +63,19 @@ def _kb(size):
     return f"{size / 1000:.1f} kB"
 
 
+def claim_techniques(state: Techniques) -> bool:
+    """The int8 file: over 3.5 times smaller, kernels 4 times, loss from below 0 to below 0.25."""
+    row, base = state.rows[state.chosen], state.rows[0]
+    low, high = row.loss_interval
+    return bool(
+        (base.mode, row.mode) == ("float32", "int8")
+        and base.size["file"] / row.size["file"] > 3.5
+        and base.size["kernels"] == 4 * row.size["kernels"]
+        and low < 0 < high < 0.25
+        and [row.mode for row in state.rows if all(row.runs.values())] == ["int8"]
+    )
+
+
 def draw_techniques(state: Techniques, figure=None):
     """Draw bytes by part, paired loss and runtimes, one row a technique. -> Figure"""
     if figure is None:
@@ -181,6 +194,17 @@ def alt_granularity(state: Granularity) -> str:
     return f"int8 against float32 on the test set: {'; '.join(parts)}."
 
 
+def claim_granularity(state: Granularity) -> bool:
+    """Of each network and scale: the paired 95 % interval holds zero and ends below 1 point."""
+    return bool(
+        all(
+            low < 0 < high < 1 and low < loss < high
+            for rows in state.loss.values()
+            for loss, low, high in (rows["per channel"], rows["per tensor"])
+        )
+    )
+
+
 def draw_granularity(state: Granularity):
     """Draw the points lost by int8, per channel and per tensor, for each network. -> Figure"""
     figure, ax = style.subplots(height=2.9)
@@ -224,6 +248,17 @@ def alt_layer_errors(state: LayerErrors) -> str:
         f"{state.network}, kernels in {state.bits} bits with one scale each, one layer at a time: "
         f"{worst} costs most, {state.rows[worst][0]:.1f} points of validation accuracy; all "
         f"layers together cost {state.every:.1f}."
+    )
+
+
+def claim_layer_errors(state: LayerErrors) -> bool:
+    """In 4 bits depthwise3 costs 10 points or more, no other 10; all together more than the sum."""
+    worst = max(state.rows, key=lambda layer: state.rows[layer][0])
+    others = [high for layer, (_, _, high) in state.rows.items() if layer != worst]
+    return bool(
+        (state.bits, worst) == (4, "depthwise3")
+        and state.rows[worst][1] > 10 > max(others)
+        and state.every > sum(loss for loss, _, _ in state.rows.values())
     )
 
 

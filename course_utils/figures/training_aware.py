@@ -37,6 +37,18 @@ def alt_descent(state: Descent) -> str:
     )
 
 
+def claim_descent(state: Descent) -> bool:
+    """The true gradient never moves w; straight-through ends at the target, at the nearest code."""
+    still, moved = (state.weights[name][: state.step + 1] for name in METHODS)
+    best = np.min((state.codes - state.target) ** 2)
+    return bool(
+        np.ptp(still) == 0
+        and abs(moved[-1] - state.target) < 0.01 < abs(moved[0] - state.target)
+        and np.isclose(state.losses["straight-through"][state.step], best)
+        and state.losses["true gradient"][state.step] > 100 * best
+    )
+
+
 def draw_descent(state: Descent, figure=None):
     """Draw the staircase with both weights on it, and their losses. -> Figure"""
     steps = len(state.losses["true gradient"]) - 1
@@ -116,6 +128,18 @@ def alt_bits(state: BitResults) -> str:
     )
 
 
+def claim_bits(state: BitResults) -> bool:
+    """Over seeds: 8 bits lose < 0.5 either way; 4: QAT wins back > 40 of 48; 2: both guess."""
+    ptq, qat = state.means["ptq"], state.means["qat"]
+    return bool(
+        all(state.float32 - rows[8][1] < 0.5 for rows in (ptq, qat))
+        and state.float32 - ptq[4][2] > 40
+        and qat[4][1] - ptq[4][2] > 40
+        and 2 < state.float32 - qat[4][0] < 5
+        and ptq[2][0] == qat[2][0] == 10
+    )
+
+
 def draw_bits(state: BitResults):
     """Draw every seed's test accuracy against the bits of the weights, by method. -> Figure"""
     figure, ax = style.subplots(width=8.8, height=4.2)
@@ -165,6 +189,16 @@ def alt_graph(state: Graph) -> str:
         f"bits up to ±{state.weight_range:.2f}, {state.op} and bias follow in float32, and the "
         f"output of {state.activation} is rounded to {state.output_range[0]:.2f} to "
         f"{state.output_range[1]:.2f}."
+    )
+
+
+def claim_graph(state: Graph) -> bool:
+    """Both ranges of the activations hold zero and end at ReLU6's 6; the kernel has 4 bits."""
+    return bool(
+        state.activation == "relu6"
+        and state.input_range == state.output_range == (0, 6)
+        and state.bits == 4
+        and 0 < state.weight_range < 6
     )
 
 
