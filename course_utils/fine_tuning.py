@@ -188,7 +188,8 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
     layers, weights: a network of `models`.
     x, y:      float32 inputs (n, height, width, channels), integer labels (n,).
     sparsity:  the share of each kernel's weights to prune, in [0, 1); the share of all kernels
-               together for "global" and "sigma". "dense" and "two_by_four" have their own.
+               together for "global" and "sigma". "dense" and "two_by_four" have their own. With
+               "sigma" training moves weights over the threshold again: fewer stay pruned.
     kernels:   names of those to prune; default `kernels_for`.
     progress(done, total) is called after each batch.
     The same seed gives the same batches in the same order to every method: a matched budget.
@@ -204,6 +205,11 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
         raise ValueError(
             f"There is no kernel to prune called {', '.join(unknown) or '(none given)'}; this "
             f"network has {', '.join(prunable(layers))}."
+        )
+    if epochs < 1 or batch_size < 1 or len(x) != len(y) or len(x) == 0:
+        raise ValueError(
+            f"There is nothing to train on: {len(x)} inputs, {len(y)} labels, {epochs} epochs of "
+            f"batches of {batch_size}. Give as many labels as inputs, and at least 1 of each."
         )
     dense = {name: np.asarray(weights[name]) for name in kernels}
     masks_for(method, dense, sparsity, seed)  # what can't be done is said before training starts

@@ -17,6 +17,7 @@ from course_utils import (
     evaluation,
     fine_tuning,
     models,
+    training,
 )
 
 SPARSITIES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -49,8 +50,10 @@ def sparsity_speed(seconds=8.0):
     times = latencies(files, seconds)
     multiply = {f"{rows} x {columns}": multiplications(rows, columns, seconds / 2)
                 for rows, columns in SHAPES}  # fmt: skip
+    packages = ("ai-edge-litert", "scipy")
     return (
         {
+            "versions": {**training.versions(), **{p: env.installed_version(p) for p in packages}},
             "processor": evaluation.processor(),
             "avx": has_avx(),
             "threads": 1,

@@ -141,6 +141,7 @@ def test_masks_prune_what_they_promise(tiny):
         ("random", 0.999, {}, "would leave no weight"),
         ("one_shot", 0.9999, {}, "one_shot pruning to 100.0% would leave no weight in conv/kernel"),
         ("gradual", 0.5, {"kernels": ["depthwise/kernel"]}, "no kernel to prune called depthwise"),
+        ("gradual", 0.5, {"epochs": 0}, "nothing to train on: 64 inputs, 64 labels, 0 epochs"),
         ("gradual", 0.5, {"kernels": []}, "this network has conv/kernel, dense/kernel"),
     ],
 )
