@@ -58,7 +58,7 @@ explorers.budget()
 #
 # - the Uno, the lecture's 8-bit board: which of its memories is too small, and would a smaller
 #   network help?
-# - a network whose flash is nearly full while its RAM is nearly empty;
+# - a network for which the flash is too small while the RAM stays nearly empty;
 # - a file that would fit easily and does not run.
 #
 # ## Will it run?
