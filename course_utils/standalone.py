@@ -292,9 +292,18 @@ _SCRIPT = """
     return bitmaps.get(sheet);
   };
 
-  // All pictures of the choice that shows are kept decoded, so that any of them shows at once.
-  const decodeAhead = strip => {
+  // Where another choice would open: the same place if it has the same labels.
+  const opening = (strip, from) =>
+    String(from.labels) === String(strip.labels) ? slider.valueAsNumber : strip.index;
+
+  // Kept decoded, so that they show at once: all pictures of the choice that shows, and those on
+  // which its two neighbours would open.
+  const decodeAhead = () => {
+    const strip = chosen();
     const wanted = new Set(strip.frames.flatMap((_, i) => [...needed(strip, i)]));
+    const at = strips.indexOf(strip);
+    for (const other of [strips[at - 1], strips[at + 1]])
+      if (other) needed(other, opening(other, strip)).forEach(sheet => wanted.add(sheet));
     for (const [sheet, bitmap] of bitmaps) {
       if (wanted.has(sheet)) continue;
       if (bitmap instanceof ImageBitmap) bitmap.close();
@@ -331,8 +340,7 @@ _SCRIPT = """
 
   const choose = async before => {
     const strip = chosen();
-    const same = before && String(before.labels) === String(strip.labels);
-    const i = same ? slider.valueAsNumber : strip.index;
+    const i = before ? opening(strip, before) : strip.index;
     const [width, height] = strip.size;
     find('.lab-title').textContent = strip.description;
     root.setAttribute('aria-label', strip.description);
@@ -342,13 +350,14 @@ _SCRIPT = """
     slider.max = strip.labels.length - 1;
     slider.value = i;
     await show();
-    decodeAhead(strip);
+    decodeAhead();
     if (before) find('.lab-said').textContent = image.alt;
   };
 
   const chosen = () => strips[choice ? choice.selectedIndex : 0];
   let now = chosen();
   slider.addEventListener('input', show);
+  slider.addEventListener('change', () => setTimeout(decodeAhead));  // after the paint
   if (choice) choice.addEventListener('change', () => { choose(now); now = chosen(); });
   find('.lab-controls').hidden = false;
   find('.lab-still').remove();
