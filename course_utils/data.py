@@ -13,7 +13,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,8 @@ from course_utils import models
 DIRECTORY = Path(__file__).resolve().parent.parent / "data"
 
 DATASETS = ("fashion_mnist", "watch")
+
+_reading: list[str] | None = None  # the list that `reads` keeps
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,8 @@ def read(path: str) -> bytes:
     files = manifest()["files"]
     if path not in files:
         raise ValueError(f"data/{path} is not in data/manifest.json.")
+    if _reading is not None and path not in _reading:
+        _reading.append(path)
     content = _read_bytes(path)
     found, expected = hashlib.sha256(content).hexdigest(), files[path]["sha256"]
     if found != expected:
@@ -185,6 +190,20 @@ def read(path: str) -> bytes:
             f"the manifest says {expected}. {_remedy(path)}"
         )
     return content
+
+
+@contextmanager
+def reads() -> Iterator[list[str]]:
+    """The files below `data/` that are read inside: what a result was made from.
+
+    What is in memory is not read: clear the caches before.
+    """
+    global _reading
+    before, _reading = _reading, []
+    try:
+        yield _reading
+    finally:
+        _reading = before
 
 
 def read_npz(path: str) -> Mapping[str, np.ndarray]:

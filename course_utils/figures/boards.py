@@ -77,5 +77,5 @@ def _memory_axes(figure, ax, memory, sizes, part, look):
     ax.set(title=f"{memory} of each board; red line: the {part}", xscale="log",
            xlim=(500, 2e8), xlabel="bytes (log)")  # fmt: skip
     ax.set_xticks([1e3, 1e4, 1e5, 1e6, 1e7, 1e8],
-                  ["1 kB", "10 kB", "100 kB", "1 MB", "10 MB", "100 MB"])  # fmt: skip
+                  ["1 k", "10 k", "100 k", "1 M", "10 M", "100 M"])  # fmt: skip
     ax.grid(False, axis="y")

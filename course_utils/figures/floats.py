@@ -133,7 +133,7 @@ def claim_number(state: Number) -> bool:
 
 
 # Where things stand in the picture of a number; the unit is the width of a bit.
-_BITS, _VALUE, _ERROR, _GAP, _END = 7.2, 40.6, 54, 62.5, 69
+_BITS, _VALUE, _ERROR, _GAP, _END = 10, 43.4, 56.8, 65.3, 71.8
 _TOP, _HEADER, _ROW = -4.2, -1.5, 2.15
 
 
@@ -176,12 +176,12 @@ def _number_axes(figure, ax):
                               animated=True)  # fmt: skip
     moving["formula"] = ax.text(22, _TOP, "", fontsize=11, va="center", linespacing=1.5,
                                 animated=True)  # fmt: skip
-    places = {"sign": _BITS - 0.3, "exponent": _BITS + 5, "fraction": _BITS + 20.5}
+    places = {"sign": _BITS - 3.2, "exponent": _BITS + 5, "fraction": _BITS + 21.5}
     for field, (color, _) in FIELDS.items():
         align = "right" if field == "sign" else "center"
         words = field if field == "sign" else f"{field}, {_widths('float32')[field]} bits"
         ax.text(places[field], _HEADER, words, ha=align, va="center", color=color, fontsize=10)
-    for x, words in ((_VALUE, "value"), (_ERROR, "off by"), (_GAP, "gap to next")):
+    for x, words in ((_VALUE, "value"), (_ERROR, "off by"), (_GAP, "gap to\nnext")):
         ax.text(x, _HEADER, words, va="center", fontsize=10)
     for row, fmt in enumerate(NAMES):
         y = row * _ROW
@@ -267,7 +267,7 @@ def draw_gaps(state: Gaps, figure=None):
             look = LOOKS[fmt]
             known = np.flatnonzero(~np.isnan(relative))
             ax.plot(state.x, relative, color=look.color, linestyle="-", linewidth=1.3,
-                    marker=look.marker, markevery=list(known[::90]), markersize=6,
+                    marker=look.marker, markevery=list(known[:: len(known) // 8]), markersize=6,
                     label=NAMES[fmt])  # fmt: skip
         ax.set(xscale="log", yscale="log", xlim=(1e-46, 1e40), ylim=(2e-8, 1.5),
                title="Distance to the next number, relative to the number",
@@ -355,10 +355,9 @@ def draw_weights(state: Weights, figure=None):
             _error_axes(figure, lower, state)
             ax = figure.add_subplot(grid[:, 1])
             ax.set_axis_off()
-            figure.moving["name"] = ax.text(0, 0.98, "", va="top", fontsize=17,
-                                            fontweight="bold", animated=True)  # fmt: skip
-            figure.moving["numbers"] = ax.text(0, 0.84, "", va="top", fontsize=10.5,
-                                               linespacing=1.7, animated=True)  # fmt: skip
+            block = {"va": "top", "transform": ax.transAxes, "animated": True}
+            figure.moving["name"] = ax.text(0, 0.98, "", fontsize=17, fontweight="bold", **block)
+            figure.moving["numbers"] = ax.text(0, 0.84, "", fontsize=10.5, linespacing=1.7, **block)
             # Beside the axes: what moves would cover it inside.
             handles = upper.get_legend_handles_labels(), lower.get_legend_handles_labels()
             ax.legend(*(a + b for a, b in zip(*handles, strict=True)), loc="lower left",

@@ -156,7 +156,7 @@ def _all_sums_axes(figure, ax):
                       hatch=SATURATED.hatch, linewidth=0, animated=True)
         )  # fmt: skip
     moving["real"] = ax.plot([], [], color=style.INK, linestyle=":", linewidth=1.4, animated=True,
-                             label="Z + M · (sum + bias)")[0]  # fmt: skip
+                             label="real value")[0]  # fmt: skip
     for name in ("qmin", "qmax"):
         moving[name] = ax.axhline(0, color=SATURATED.color, linestyle="--", linewidth=1,
                                   animated=True)  # fmt: skip
@@ -178,7 +178,7 @@ def _few_ticks(count):
 def _stairs_axes(figure, ax):
     moving = figure.moving
     moving["near real"] = ax.plot([], [], color=style.INK, linestyle=":", linewidth=1.4,
-                                  animated=True, label="Z + M · (sum + bias)")[0]  # fmt: skip
+                                  animated=True, label="real value")[0]  # fmt: skip
     moving["near truncated"] = ax.plot(
         [], [], color=TRUNCATED.color, linestyle="--", linewidth=1.6, animated=True,
         drawstyle="steps-post", label="truncated",
@@ -210,9 +210,9 @@ def _error_axes(figure, ax):
 
 def _words_axes(figure, ax):
     ax.axis("off")
-    text = {"transform": ax.transAxes, "ha": "center", "fontsize": 11, "animated": True}
-    figure.moving["words"] = ax.text(0.5, 0.6, "", fontweight="bold", **text)
-    figure.moving["limits"] = ax.text(0.5, -0.05, "", **text)
+    text = {"transform": ax.transAxes, "ha": "center", "va": "top", "animated": True}
+    figure.moving["words"] = ax.text(0.5, 1, "", fontsize=11, fontweight="bold", **text)
+    figure.moving["limits"] = ax.text(0.5, 0.48, "", **text)
 
 
 # ------------------------------------------------------------------ the four terms
@@ -292,15 +292,16 @@ def draw_terms(state: Terms, figure=None):
         low, high = min(*values, 0), max(*values, 0)
         width = high - low
         for y, (_, value, when, _) in enumerate(rows):
-            ax.text(high + 0.03 * width, y, _minus(value), va="center", ha="left",
+            ax.text(high + 0.40 * width, y, _minus(value), va="center", ha="right",
                     fontweight="bold")  # fmt: skip
-            ax.text(high + 0.19 * width, y, when, va="center", ha="left")
+            ax.text(high + 0.44 * width, y, when, va="center", ha="left", fontsize=9)
         ax.axvline(0, color=style.INK, linewidth=1, linestyle="-")
-        ax.set(xlim=(low - 0.03 * width, high + 0.42 * width), ylim=(len(rows) - 0.4, -0.6),
+        ax.set(xlim=(low - 0.03 * width, high + width), ylim=(len(rows) - 0.4, -0.6),
                yticks=range(len(rows)), xlabel="int32 codes, each worth S1 · S2",
                title=f"{state.layer} of {state.network}, output {state.unit}, one "
                f"{state.label}: {state.products} products")  # fmt: skip
         ax.set_yticklabels([name for name, *_ in rows])
+        ax.xaxis.set_major_locator(_few_ticks(4))
         ax.grid(axis="y", visible=False)
     return figure
 
@@ -377,7 +378,7 @@ def draw_trace(state: LayerTrace, figure=None):
             _code_axes(figure, axes[0, 2])
             _against_axes(figure, axes[1, 0])
             _step_axes(figure, axes[1, 1])
-            _score_axes(figure, axes[1, 2], len(state.class_names))
+            _score_axes(figure, axes[1, 2], state.class_names)
     moving, q = figure.moving, state.qparams
     moving["image"].set_data(_square(state.image))
     moving["codes"].set_data(_square(montage(state.codes)))
@@ -387,7 +388,7 @@ def draw_trace(state: LayerTrace, figure=None):
     counts = np.histogram(state.codes, CODE_EDGES)[0] / state.codes.size
     moving["histogram"].set_data(counts)
     moving["zero"].set_xdata([q.zero_point, q.zero_point])
-    moving["qparams"].set_text(f"S = {q.scale:.4g}, Z = {_minus(q.zero_point)}")
+    moving["qparams"].set_text(f"S = {q.scale:.4g}\nZ = {_minus(q.zero_point)}")
     every = -(-state.codes.size // MOST_POINTS)
     wanted = np.clip(state.real.ravel()[::every] / q.scale + q.zero_point, -138, 137)
     moving["points"].set_data(wanted, state.codes.ravel()[::every])
@@ -396,12 +397,10 @@ def draw_trace(state: LayerTrace, figure=None):
     moving["median"].set_text(
         f"median {np.median(np.abs(state.steps)):.2f}\nlargest {np.abs(state.steps).max():.1f}"
     )
-    for i, (name, ours, theirs) in enumerate(
-        zip(state.class_names, state.scores, state.float_scores, strict=True)
-    ):
+    moving["label mark"].set_y(state.class_names.index(state.label))
+    for i, (ours, theirs) in enumerate(zip(state.scores, state.float_scores, strict=True)):
         moving[f"int8 {i}"].set_width(ours)
         moving[f"float {i}"].set_width(theirs)
-        moving[f"class {i}"].set_text(f"{name} ✓" if name == state.label else name)
     return figure
 
 
@@ -459,7 +458,8 @@ def _code_axes(figure, ax):
                                 animated=True, label="Z: real zero")  # fmt: skip
     ax.set(title="Which codes?", xlabel="code", ylabel="share of the values", xlim=(-134, 133),
            ylim=(1e-4, 4), yscale="log", xticks=[-128, -64, 0, 64, 127])  # fmt: skip
-    moving["qparams"] = ax.text(0.98, 0.76, "", transform=ax.transAxes, ha="right", animated=True)
+    moving["qparams"] = ax.text(0.98, 0.72, "", transform=ax.transAxes, ha="right", va="top",
+                                  fontsize=9, animated=True)  # fmt: skip
     ax.legend(loc="upper right", handlelength=2)
 
 
@@ -489,8 +489,9 @@ def _step_axes(figure, ax):
                                fontsize=8.5, animated=True)  # fmt: skip
 
 
-def _score_axes(figure, ax, classes):
+def _score_axes(figure, ax, names):
     moving, other = figure.moving, TRUNCATED
+    classes = len(names)
     at = np.arange(classes)
     ours = ax.barh(at - 0.2, np.zeros(classes), height=0.38, color=ROUNDED.color, animated=True,
                    label="int8")  # fmt: skip
@@ -499,12 +500,11 @@ def _score_axes(figure, ax, classes):
                      label="float32")  # fmt: skip
     for i in range(classes):
         moving[f"int8 {i}"], moving[f"float {i}"] = ours[i], theirs[i]
-        moving[f"class {i}"] = ax.text(
-            -0.03, i, "", transform=ax.get_yaxis_transform(), ha="right", va="center", fontsize=9,
-            animated=True,
-        )  # fmt: skip
-    ax.set(title="Scores", xlabel="score", xlim=(0, 1), ylim=(classes - 0.4, -0.6), yticks=at)
-    ax.set_yticklabels(["XXXXXXXXXX"] * classes, alpha=0)  # room for the names
+    ax.set(title="Scores", xlabel="score", xlim=(0, 1.25), ylim=(classes - 0.4, -0.6),
+           xticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
+    ax.set_yticks(at, names)
+    moving["label mark"] = ax.text(0.99, 0, "✓ right", transform=ax.get_yaxis_transform(),
+                                   ha="right", va="center", fontsize=9, animated=True)  # fmt: skip
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     ax.legend(loc="lower right", bbox_to_anchor=(1.02, 0.99), ncols=2, handlelength=1.4,

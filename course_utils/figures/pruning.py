@@ -175,7 +175,7 @@ def _sparsity_axes(figure, ax, sparsity):
     for row, layer in enumerate(sparsity):
         look = style.LOOKS["violet" if layer == "all" else "red"]
         _moving_bar(figure, ax, f"sparsity {layer}", row, look.color, look.hatch)
-    ax.set(title="Sparsity: share removed", xlim=(0, 1.3), ylim=(len(sparsity) - 0.5, -0.5))
+    ax.set(title="Share removed", xlim=(0, 1.3), ylim=(len(sparsity) - 0.5, -0.5))
     ax.set_yticks(range(len(sparsity)), sparsity)
     ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_xticks([0, 0.5, 1])

@@ -431,7 +431,7 @@ def _accuracy_axes(figure, ax):
         color=style.INK, linestyle="", animated=True,
     )[0]  # fmt: skip
     moving["accuracy text"] = ax.text(
-        0.97, 0.42, "", transform=ax.transAxes, ha="right", fontsize=13, fontweight="bold",
+        0.97, 0.62, "", transform=ax.transAxes, ha="right", fontsize=13, fontweight="bold",
         color=style.INK, animated=True,
     )  # fmt: skip
     ax.set(title="Test accuracy of the network", xlabel="bits b", xlim=(1.5, 16.5),
@@ -614,7 +614,7 @@ def draw_channels(state: Channels, figure=None):
                xlabel="layer, from input to output", ylabel="SQNR, dB",
                xlim=(-1, len(rows)))  # fmt: skip
         low = min(state.per_tensor.min(), state.per_channel.min())
-        ax.set_ylim(low - 12, state.per_channel.max() + 2)
+        ax.set_ylim(low - 17, state.per_channel.max() + 2)
         ax.legend(loc="lower right", ncols=2)
     return figure
 
@@ -798,6 +798,6 @@ def draw_draws(state: Draws, figure=None):
             ax.axhline(state.float32, color=style.INK, linestyle=":", linewidth=1)
             ax.set_xticks(range(len(names)), names)
             ax.set(title=f"Activations in {bits} bits", xlabel="calibration inputs")
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=1 if bits == 8 else 0))
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         axes[0].set_ylabel(f"accuracy ({state.total:,} validation inputs)")
     return figure

@@ -81,7 +81,7 @@ def draw_techniques(state: Techniques, figure=None):
     if figure is None:
         figure = style.figure(width=9.2, height=4.8)
         with style.rc():
-            grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1], width_ratios=[1.4, 1.05, 1.45])
+            grid = figure.add_gridspec(2, 3, height_ratios=[2.6, 1], width_ratios=[1.2, 0.95, 1.8])
             axes = [figure.add_subplot(grid[0, column]) for column in range(3)]
             for ax in axes:
                 figure.moving[f"row{len(figure.moving)}"] = ax.axhspan(
@@ -160,6 +160,10 @@ def _draw_loss(ax, state):
     ax.grid(axis="y", visible=False)
 
 
+def _two_lines(runtime):
+    return runtime.replace("reference", "ref.").replace(" ", "\n")
+
+
 def _draw_runs(ax, state):
     names = list(state.rows[0].runs)
     for y, row in enumerate(state.rows):
@@ -168,7 +172,7 @@ def _draw_runs(ax, state):
             ax.text(x, y, "✓" if does else "✗", ha="center", va="center", fontsize=13,
                     color=style.GREEN if does else style.RED)  # fmt: skip
     ax.set(xlim=(-0.6, len(names) - 0.4), title="Runs on (tried)")
-    ax.set_xticks(range(len(names)), [name.replace(" ", "\n") for name in names], fontsize=7.5)
+    ax.set_xticks(range(len(names)), [_two_lines(name) for name in names], fontsize=9)
     ax.grid(False)
 
 

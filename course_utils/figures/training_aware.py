@@ -204,24 +204,25 @@ def claim_graph(state: Graph) -> bool:
 
 def draw_graph(state: Graph):
     """Draw one layer's forward pass with its three fake quantizations. -> Figure"""
-    figure, ax = style.subplots(width=8.8, height=2.9)
+    figure, ax = style.subplots(width=8.8, height=3.4)
     with style.rc():
-        ax.set(xlim=(0, 100), ylim=(0, 34))
+        ax.set(xlim=(0, 100), ylim=(0, 38))
         ax.set_axis_off()
         low, high = state.input_range
         out_low, out_high = state.output_range
+        op = state.op.replace("_", "\n")
         boxes = {
-            "input": (9, 25, "input", False),
-            "in q": (28, 25, f"round to 8 bits\n{low:.2f} … {high:.2f}", True),
-            "op": (51, 25, f"{state.op}\n+ bias", False),
-            "act": (69, 25, state.activation, False),
-            "out q": (88, 25, f"round to 8 bits\n{out_low:.2f} … {out_high:.2f}", True),
-            "w": (28, 8, "float32 kernel\n(what is trained)", False),
-            "w q": (51, 8, f"round to {state.bits} bits\n±{state.weight_range:.2f}", True),
+            "input": (10, 29, "input", False),
+            "in q": (30, 29, f"round to\n8 bits\n{low:.2f} … {high:.2f}", True),
+            "op": (50, 29, f"{op}\n+ bias", False),
+            "act": (70, 29, state.activation, False),
+            "out q": (90, 29, f"round to\n8 bits\n{out_low:.2f} … {out_high:.2f}", True),
+            "w": (30, 9, "float32\nkernel", False),
+            "w q": (50, 9, f"round to\n{state.bits} bits\n±{state.weight_range:.2f}", True),
         }
         for x, y, text, rounds in boxes.values():
             ax.add_patch(FancyBboxPatch(
-                (x - 7.5, y - 4), 15, 8, boxstyle="round,pad=0.3", linewidth=1.2,
+                (x - 8, y - 5), 16, 10, boxstyle="round,pad=0.3", linewidth=1.2,
                 facecolor="#DCE9F2" if rounds else "white", edgecolor=style.INK,
                 hatch="..." if rounds else "",
             ))  # fmt: skip
@@ -231,14 +232,14 @@ def draw_graph(state: Graph):
         for start, end in (("input", "in q"), ("in q", "op"), ("op", "act"), ("act", "out q"),
                            ("w", "w q"), ("w q", "op")):  # fmt: skip
             (x0, y0, *_), (x1, y1, *_) = boxes[start], boxes[end]
-            vertical = x0 == x1
-            ends = ((x0, y0 + 4.5), (x1, y1 - 4.5)) if vertical else ((x0 + 8, y0), (x1 - 8, y1))
-            ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=12,
-                                         color=style.INK))  # fmt: skip
+            ends = ((x0, y0 + 5), (x1, y1 - 5)) if x0 == x1 else ((x0 + 8, y0), (x1 - 8, y1))
+            ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=10, shrinkA=0,
+                                         shrinkB=0, color=style.INK))  # fmt: skip
+        ax.text(10, 9, "what is\ntrained:", fontsize=9, ha="center", va="center")
         note = (
-            "forward: rounded, as on the device\nbackward: dotted boxes pass the gradient\n"
-            "straight through, as if they were not there"
+            "forward: rounded, as on\nthe device; backward: the\ndotted boxes pass the gradient\n"
+            "straight through, as if they\nwere not there"
         )
-        ax.text(62, 8, note, fontsize=9, va="center")
+        ax.text(62, 9, note, fontsize=9, va="center")
         ax.set_title(f"What training sees of {state.layer}")
     return figure

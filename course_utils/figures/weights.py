@@ -95,7 +95,7 @@ def _histogram_axes(figure, ax, state):
     largest = max((d.histogram / d.count).max() for d in state.distributions)
     rarest = min(1 / d.count for d in state.distributions)
     if state.log:
-        ax.set(yscale="log", ylim=(rarest / 2, 1))
+        ax.set(yscale="log", ylim=(rarest / 2, 10))
     else:
         ax.set_ylim(0, largest * 1.05)
     ax.set(title=f"Weights of one layer of {state.network}", xlim=(-8, 8),
@@ -126,7 +126,8 @@ def _layers_axes(figure, ax, state):
         [0], [0], linestyle="", marker=look.marker, markersize=9, color=look.color,
         markeredgecolor=style.INK, animated=True, label="this layer",
     )[0]  # fmt: skip
-    ax.set(title="Share within ±1σ, layer by layer", ylim=(min(0.45, min(shares) - 0.05), 1),
+    ax.set(title="Share within ±1σ, layer by layer", yticks=[0.5, 0.75, 1],
+           ylim=(min(0.45, min(shares) - 0.05), 1.35),  # room for the legend
            xlim=(-0.6, len(shares) - 0.4), xlabel="layer, from input to output")  # fmt: skip
     if len(shares) <= 12:
         ax.set_xticks(rows, state.names)
