@@ -33,7 +33,8 @@ SQUEEZE = 0.8  # so much of its width is enough for a panel to stand beside anot
 def fit(figure: Figure, width: float) -> Figure:
     """Set a drawn figure for a column of so many inches, and freeze its layout. -> the figure"""
     with style.rc():
-        figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        layout.execute(figure)
         panels = [ax for ax in figure.axes if ax.get_subplotspec() is not None]
         sizes = {ax: _size(figure, ax) for ax in panels}
         _shrink(figure, width / figure.get_figwidth())
@@ -43,7 +44,7 @@ def fit(figure: Figure, width: float) -> Figure:
         height = sum(grid.get_height_ratios()) + 0.5 * len(rows)
         for _ in range(4):
             figure.set_size_inches(width, height)
-            figure.draw_without_rendering()
+            layout.execute(figure)
             broken = _break_lines(figure, rows, words)
             wanted = [_wanted(figure, row, sizes) for row in rows]
             grid.set_height_ratios(wanted)
@@ -56,7 +57,9 @@ def fit(figure: Figure, width: float) -> Figure:
         for ax in figure.axes:  # else there might be more ticks at another resolution
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
-    style.freeze_layout(figure)
+        figure.set_size_inches(width, height)
+        layout.execute(figure)
+    figure.set_layout_engine("none")
     return figure
 
 
