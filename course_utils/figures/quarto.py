@@ -75,7 +75,7 @@ def place(
         data.write_atomically(target, content)
     for name in names:
         if images / f"{name}.svg" in contents:
-            told = (folder / f"{name}.qmd").read_text(encoding="utf-8")
+            told = (folder / f"{name}.qmd").read_text(encoding="utf-8").strip()
             # The chapter is beside images/.
             print(told.replace(f"]({name}.svg)", f"]({images.name}/{name}.svg)"))
     print(f"{len(contents)} of {len(names)} in {os.path.relpath(images)}. Paste the lines above.",
