@@ -134,6 +134,7 @@ def _short(operator):
     """'DEPTHWISE_CONV_2D 3' -> three short lines"""
     name, number = operator.rsplit(" ", 1)
     name = name.replace("DEPTHWISE_CONV", "DW_CONV").replace("FULLY_CONNECTED", "DENSE")
+    name = name.replace("SOFTMAX", "SOFT_MAX")
     return f"{number}\n{name.replace('_2D', '').replace('_', chr(10))}"
 
 
@@ -337,28 +338,29 @@ def claim_fits(state: Fits) -> bool:
 
 def draw_fits(state: Fits):
     """Draw a table: which file fits which board, with the shares of flash and RAM. -> Figure"""
-    figure, ax = style.subplots(width=9.2, height=1.2 + 0.26 * len(state.rows))
+    figure, ax = style.subplots(width=9.2, height=1.4 + 0.32 * len(state.rows))
     with style.rc():
         for row in range(len(state.rows)):
             for board in range(len(state.boards)):
                 verdict = cell(state, row, board)
-                text, color, weight = f"✗ {verdict}", style.RED, "normal"
+                text, color, weight = f"✗ {verdict}".replace(" + ", "\n+ "), style.RED, "normal"
                 if verdict == "fits":
                     shares = state.flash[row][board], state.ram[row][board]
-                    text = f"✓ {' · '.join(map(_percent, shares))}"
+                    text = f"✓ {_percent(shares[0])}\n{_percent(shares[1])}"
                     color, weight = style.GREEN, "bold"
                 elif verdict == "refused":
-                    text, color = "– not run", style.GREY
-                ax.text(board, row, text, ha="center", va="center", fontsize=7.5, color=color,
-                        fontweight=weight)  # fmt: skip
+                    text, color = "– not\nrun", style.GREY
+                ax.text(board, row, text, ha="center", va="center", fontsize=8, color=color,
+                        fontweight=weight, linespacing=1.05)  # fmt: skip
         for row in range(1, len(state.rows)):
             if state.rows[row].split()[0] != state.rows[row - 1].split()[0]:
                 ax.axhline(row - 0.5, color=style.INK, linewidth=0.8)
-        ax.set_yticks(range(len(state.rows)), state.rows, fontsize=8)
-        ax.set_xticks(range(len(state.boards)), [_board(b) for b in state.boards], fontsize=7.5)
+        ax.set_yticks(range(len(state.rows)), [row.replace(" ", "\n") for row in state.rows])
+        ax.set_xticks(range(len(state.boards)), [_board(board) for board in state.boards],
+                      rotation=40, ha="left", rotation_mode="anchor")  # fmt: skip
         ax.xaxis.tick_top()
         ax.set(xlim=(-0.6, len(state.boards) - 0.4), ylim=(len(state.rows) - 0.4, -0.6))
-        ax.set_xlabel("✓ share of flash · share of RAM (flash with an estimate of TFLM's code); "
+        ax.set_xlabel("✓ share of flash, below it of RAM (flash with an estimate of TFLM's code); "
                       "✗ what is too small", fontsize=9)  # fmt: skip
         ax.grid(False)
         ax.spines[["left", "bottom"]].set_visible(False)
@@ -367,5 +369,5 @@ def draw_fits(state: Fits):
 
 
 def _board(name):
-    """A board's name in at most three lines."""
-    return textwrap.fill(name.replace("DevKitC-1-N8", "DevKitC").replace("-D", " D"), width=12)
+    """A board's name, short enough to stand over a column."""
+    return name.replace("-DevKitC-1-N8", "").replace("-DISCO", "").replace("Raspberry Pi", "RPi")
