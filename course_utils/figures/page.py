@@ -257,5 +257,5 @@ def dark_color(color) -> tuple[float, float, float, float]:
     """The colour of the same hue that is as far from #222222 as this one is from white. RGBA."""
     *rgb, alpha = to_rgba(color)
     hue, lightness, saturation = colorsys.rgb_to_hls(*rgb)
-    # Light colours of full saturation glare.
-    return *colorsys.hls_to_rgb(hue, 2 / 15 + 0.8 * (1 - lightness), 0.7 * saturation), alpha
+    lightness = 2 / 15 + 0.86 * (1 - lightness) ** 0.8  # every text then has a contrast of 4.5
+    return *colorsys.hls_to_rgb(hue, lightness, 0.7 * saturation), alpha  # full ones would glare
