@@ -105,8 +105,8 @@ def _set(figure, rows, sizes, width):
     heights = [max(sizes[ax][1] for ax in row) * SHRINK for row in rows]
     grid = GridSpec(len(rows), 1, figure=figure, height_ratios=heights)
     for place, row in zip(grid, rows, strict=True):
-        inner = [place]  # panels below each other are as wide as each other
-        if len(row) > 1:
+        inner = [place]  # panels that only stand below each other are aligned
+        if max(map(len, rows)) > 1:
             inner = place.subgridspec(1, len(row), width_ratios=[sizes[ax][0] for ax in row])
         for ax, spec in zip(row, inner, strict=True):
             if ax is row[0] and ax.axison and ax.get_subplotspec().colspan.start:
