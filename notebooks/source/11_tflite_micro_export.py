@@ -19,7 +19,7 @@ env.check_kernel()
 # %% [markdown]
 # ## Predict
 #
-# The Watch network recognizes seven gym exercises from the accelerometer and gyroscope of a
+# The Watch network recognizes seven shoulder exercises from the accelerometer and gyroscope of a
 # smartwatch. Its int8 file has 14,536 bytes. "The Arduino Nano 33 BLE only has 256KB of RAM
 # (memory) and 1MB of Flash (storage)", says the lecture.
 
@@ -314,10 +314,10 @@ for name in scenes.NETWORKS:
 # %%
 from course_utils import integer_engine
 
-gestures = data.load("watch")
-codes = evaluation.to_input(gestures.x_test, watch)
+exercises = data.load("watch")
+codes = evaluation.to_input(exercises.x_test, watch)
 ours = integer_engine.IntegerModel(watch).run(codes)
-right = int((ours.argmax(axis=1) == gestures.y_test).sum())
+right = int((ours.argmax(axis=1) == exercises.y_test).sum())
 if micro.missing():
     print(micro.missing())
 else:
@@ -398,8 +398,10 @@ checks.beside_lecture(scenes.framework_rows(), "How many operators?")
 # by the estimate above.
 
 # %% tags=["nbval-ignore-output"]
-gym = models.set_weights(models.build("watch_cnn"), data.checkpoint("watch_cnn").weights)
-times = scenes.framework_times(gym, conversion.convert(gym, "float32"), gestures.x_test)
+float_watch = models.set_weights(models.build("watch_cnn"), data.checkpoint("watch_cnn").weights)
+times = scenes.framework_times(
+    float_watch, conversion.convert(float_watch, "float32"), exercises.x_test
+)
 print(scenes.framework_table(times))
 assert times["LiteRT"] < times["TensorFlow"]
 
