@@ -68,7 +68,7 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
                 held.cache_clear()
     with data.reads() as read:
         scene = entry.scene()
-    if entry.claim and entry.claim(scene) is not True:
+    if entry.claim(scene) is not True:
         raise ValueError(f"{entry.id}: the data don't say what the caption does: {entry.caption}")
     name, alt = stem(entry, width, theme), entry.alt(scene)
     suffix, exported = tables.export(scene)
@@ -86,7 +86,7 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
         "theme": theme,
         "caption": entry.caption,
         "alt": alt,
-        "claim": entry.claim and " ".join(inspect.getdoc(entry.claim).split()),
+        "claim": " ".join(inspect.getdoc(entry.claim).split()),
         "lecture": entry.lecture,
         "notebook": f"notebooks/{entry.notebook}.ipynb",
         "made_from": {"code": fingerprint(entry), "data": {path: _known(path) for path in read}},
@@ -121,7 +121,7 @@ def fingerprint(entry: registry.Entry) -> str:
     """A checksum of all that a figure is made from but its data files: code, words, versions."""
     parts = [json.dumps(versions()), entry.caption, entry.lecture, entry.notebook]
     modules = {style.__name__, page.__name__, tables.__name__, quarto.__name__, __name__}
-    for function in filter(None, (entry.scene, entry.draw, entry.alt, entry.claim)):
+    for function in (entry.scene, entry.draw, entry.alt, entry.claim):
         if function.__module__ == registry.__name__:  # a lambda: what it calls, and with what
             code = function.__code__
             parts += [code.co_code.hex(), repr(code.co_consts), repr(code.co_names)]
@@ -236,7 +236,8 @@ def read_manifest(folder: Path = FOLDER) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="lab.py figures", description="Write the book's figures to figures/."
+        prog="lab.py figures", description="Write the book's figures to figures/.",
+        epilog="--html instead writes the explorers that need no kernel, to figures/explorers/.",
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="which ones; all unless told")
     parser.add_argument("--width", choices=page.WIDTHS, default="one",

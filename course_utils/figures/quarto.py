@@ -77,6 +77,7 @@ def place(
         if images / f"{name}.svg" in contents:
             told = (folder / f"{name}.qmd").read_text(encoding="utf-8").strip()
             # The chapter is beside images/.
-            print(told.replace(f"]({name}.svg)", f"]({images.name}/{name}.svg)"))
+            # A line of its own paragraph is a figure, one in a row of words a picture.
+            print(told.replace(f"]({name}.svg)", f"]({images.name}/{name}.svg)"), end="\n\n")
     print(f"{len(contents)} of {len(names)} in {os.path.relpath(images)}. Paste the lines above.",
           file=sys.stderr)  # fmt: skip

@@ -51,8 +51,8 @@ class Entry:
     scene: Callable[[], Any]
     draw: Callable[[Any], Figure]
     alt: Callable[[Any], str]
-    lecture: str = ""
-    claim: Callable[[Any], bool] | None = None
+    lecture: str
+    claim: Callable[[Any], bool]
 
 
 ENTRIES = (
