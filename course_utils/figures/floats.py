@@ -133,7 +133,7 @@ def claim_number(state: Number) -> bool:
 
 
 # Where things stand in the picture of a number; the unit is the width of a bit.
-_BITS, _VALUE, _ERROR, _GAP, _END = 10, 43.4, 56.8, 65.3, 71.8
+_BITS, _VALUE, _ERROR, _GAP, _END = 10.4, 43.8, 57.2, 65.7, 72.2
 _TOP, _HEADER, _ROW = -4.2, -1.5, 2.15
 
 

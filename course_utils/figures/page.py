@@ -145,19 +145,16 @@ def _set_beside(ax):
 
 def _narrow(legend, room):
     """Set a legend in as many columns as have room, in pixels."""
-    # A legend cannot be set anew in public; this is what its constructor does.
-    legend.prop = copy.copy(legend.prop)
-    legend.prop.set_size(legend.texts[0].get_fontsize())
-    legend._fontsize, outside = legend.prop.get_size_in_points(), legend._outside_loc
-    while True:
-        words = [text.get_text() for text in legend.texts]
-        legend._init_legend_box(legend.legend_handles, words)
+    while legend._ncols > 1 and legend.get_window_extent().width > room:
+        # A legend cannot be set anew in public; this is what its constructor does.
+        legend._ncols -= 1
+        legend.prop = copy.copy(legend.prop)
+        legend.prop.set_size(legend.texts[0].get_fontsize())
+        legend._fontsize, outside = legend.prop.get_size_in_points(), legend._outside_loc
+        legend._init_legend_box(legend.legend_handles, [t.get_text() for t in legend.texts])
         legend.set_title(legend.get_title().get_text())  # an empty one takes no room
         legend.set_loc(legend._get_loc())
         legend._outside_loc = outside
-        if legend._ncols == 1 or legend.get_window_extent().width <= room:
-            break
-        legend._ncols -= 1
 
 
 def _wanted(figure, row, sizes):
