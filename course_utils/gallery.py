@@ -8,12 +8,10 @@ from the disk. What it shows are the explorers as the notebooks call them.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import contextlib
 import html
 import importlib
-import sys
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -116,20 +114,6 @@ def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
         rows.append((shown, row))
     data.write_atomically(folder / "index.html", page(rows).encode())
     say(f"To browse: {folder / 'index.html'}")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="lab.py figures --html", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--html", action="store_true", help="write the gallery")
-    parser.parse_args(arguments)
-    try:
-        write(say=lambda words: print(words, flush=True))
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 def page(rows: list[tuple[Shown, Mapping]]) -> str:

@@ -30,7 +30,7 @@ import PIL
 from matplotlib import font_manager
 
 import course_utils
-from course_utils import data, style
+from course_utils import data, gallery, style
 from course_utils.experiments.recording import git_revision
 from course_utils.figures import page, quarto, registry, sheet, tables
 
@@ -236,8 +236,7 @@ def read_manifest(folder: Path = FOLDER) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="lab.py figures", description="Write the book's figures to figures/.",
-        epilog="--html instead writes the explorers that need no kernel, to figures/explorers/.",
+        prog="lab.py figures", description="Write the book's figures to figures/."
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="which ones; all unless told")
     parser.add_argument("--width", choices=page.WIDTHS, default="one",
@@ -246,8 +245,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, metavar="CHAPTER",
                         help="copy them to the images/ of a chapter, its folder or its .qmd file, "
                         "and print the lines to paste")  # fmt: skip
+    parser.add_argument("--html", action="store_true",
+                        help="instead write the explorers that need no kernel, all of them, to "
+                        "figures/explorers/")  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.html and (options.ids or options.into):
+        parser.error("--html writes all explorers that need no kernel: leave out what else you ask")
     try:
+        if options.html:
+            gallery.write(say=lambda words: print(words, flush=True))
+            return 0
         entries = registry.find(options.ids)
         images = options.into and quarto.images_of(options.into)
         require_font()
