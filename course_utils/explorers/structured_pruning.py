@@ -48,24 +48,37 @@ def patterns() -> widgets.Explorer:
     )
 
 
-def storage() -> widgets.Sweep:
-    """Move the sparsity; see what the kernels take in every format."""
-    states = scenes.storage()
-    return widgets.Sweep(
-        figures.draw_storage,
-        states,
-        [f"{share:.0%}" for share in states[0].sparsity],
-        description=f"What sparsity saves in {scenes.BYTES_NETWORK}",
-        slider="sparsity",
-        alt=figures.alt_storage,
-        index=10,
+def storage() -> widgets.Sweeps:
+    """Move the sparsity; see what the kernels take in every format; choose network and pattern."""
+
+    def of(network, pattern):
+        states = scenes.storage(network, pattern)
+        return widgets.Sweep(
+            figures.draw_storage,
+            states,
+            [f"{share:.0%}" for share in states[0].sparsity],
+            description=f"What zeros save in {network}",
+            slider="sparsity",
+            alt=figures.alt_storage,
+            index=2,
+        )
+
+    return widgets.Sweeps(
+        "Zeros in",
+        {
+            f"{network}, {figures.ZEROS[pattern].removeprefix('zeros ')}": (
+                lambda network=network, pattern=pattern: of(network, pattern)
+            )
+            for network, pattern in scenes.storage_names()
+        },
     )
 
 
-def fine_tuned(network="lenet_300_100", own=None) -> widgets.Sweeps:
+def fine_tuned(network="lenet_300_100", own=None, first=None) -> widgets.Sweeps:
     """Move the sparsity of the recorded runs; choose the question that they answer.
 
-    own: a run of your own, from `scenes.own_run`, to be drawn among them.
+    own:   a run of your own, from `scenes.own_run`, to be drawn among them.
+    first: the question to begin with.
     """
     sparsities = scenes.sparsities(network)
 
@@ -82,7 +95,8 @@ def fine_tuned(network="lenet_300_100", own=None) -> widgets.Sweeps:
 
     return widgets.Sweeps(
         "Pruned:",
-        {name: lambda name=name: of(name) for name in figures.COMPARISONS},
+        {name: lambda name=name: of(name) for name in scenes.comparisons(network)},
+        first=first,
     )
 
 

@@ -20,6 +20,7 @@ from course_utils.figures import (
     micro,
     pruning,
     quantization,
+    structured_pruning,
     techniques,
     training_aware,
     weights,
@@ -30,6 +31,7 @@ from course_utils.scenes import integers as integer_scenes
 from course_utils.scenes import micro as micro_scenes
 from course_utils.scenes import pruning as pruning_scenes
 from course_utils.scenes import quantization as quantization_scenes
+from course_utils.scenes import structured_pruning as structured_scenes
 from course_utils.scenes import techniques as technique_scenes
 from course_utils.scenes import training_aware as training_aware_scenes
 from course_utils.scenes import weights as weight_scenes
@@ -384,6 +386,107 @@ ENTRIES = (
         micro.alt_fits,
         lecture="Sacrifice portability across systems for efficiency",
         claim=micro.claim_fits,
+    ),
+    Entry(
+        "fig-synapses-neurons",
+        "03_structured_pruning",
+        "Half of the connections pruned cost two points of accuracy, half of the hidden units more "
+        "than fifteen, though about as many weights are left.",
+        lambda: structured_scenes.connections()[10],
+        structured_pruning.draw_connections,
+        structured_pruning.alt_connections,
+        lecture="Pruning synapses, pruning neurons",
+        claim=structured_pruning.claim_connections,
+    ),
+    Entry(
+        "fig-two-by-four-axis",
+        "03_structured_pruning",
+        "2 by 4 along the wrong axis keeps as much of the weights as along the right one, but a "
+        "third of the groups that hardware multiplies at once break the pattern.",
+        lambda: structured_scenes.pattern(along="outputs"),
+        structured_pruning.draw_pattern,
+        structured_pruning.alt_pattern,
+        lecture="Structured Sparse Accuracy (2 by 4 pattern)",
+        claim=structured_pruning.claim_pattern,
+    ),
+    Entry(
+        "fig-sparse-bytes",
+        "03_structured_pruning",
+        "With half of the weights zero, no format saves half of the bytes: it must also say where "
+        "the others belong.",
+        lambda: structured_scenes.storage()[2],
+        structured_pruning.draw_storage,
+        structured_pruning.alt_storage,
+        lecture="Sparse models are easier to compress",
+        claim=structured_pruning.claim_storage,
+    ),
+    Entry(
+        "fig-fine-tuning",
+        "03_structured_pruning",
+        "With a tenth of its weights a network comes close to the dense one if it trains on while "
+        "it is pruned; without training it loses more than 20 points.",
+        lambda: structured_scenes.fine_tuned("lenet_300_100", "trained on, or not"),
+        structured_pruning.draw_fine_tuned,
+        structured_pruning.alt_fine_tuned,
+        lecture="Neural network pruning techniques can reduce the parameter counts of trained "
+        "networks by over 90%",
+        claim=structured_pruning.claim_fine_tuned,
+    ),
+    Entry(
+        "fig-global-threshold",
+        "03_structured_pruning",
+        "The same sparsity in every layer is too much for the small first one; one threshold for "
+        "all layers spares it, and is more than five points ahead at 90 %.",
+        lambda: structured_scenes.fine_tuned("fashion_cnn", "per layer, or globally"),
+        structured_pruning.draw_fine_tuned,
+        structured_pruning.alt_fine_tuned,
+        lecture="λ = s * σ_l where σ_l is the std of layer l as measured on the dense model",
+        claim=structured_pruning.claim_global,
+    ),
+    Entry(
+        "fig-channel-removal",
+        "03_structured_pruning",
+        "With half of its channels removed a network computes less than a third, and trained on "
+        "it loses less than two points.",
+        lambda: structured_scenes.channels()[2],
+        structured_pruning.draw_channels,
+        structured_pruning.alt_channels,
+        lecture="Pruning synapses, pruning neurons",
+        claim=structured_pruning.claim_channels,
+    ),
+    Entry(
+        "fig-two-by-four",
+        "03_structured_pruning",
+        "2 by 4 costs a depthwise network about half a point more than half of the weights "
+        "anywhere, as it cost the lecture's; a network with weights to spare hardly notices.",
+        lambda: structured_scenes.two_by_four(),
+        structured_pruning.draw_two_by_four,
+        structured_pruning.alt_two_by_four,
+        lecture="Structured Sparse Accuracy (2 by 4 pattern)",
+        claim=structured_pruning.claim_two_by_four,
+    ),
+    Entry(
+        "fig-sparse-time",
+        "03_structured_pruning",
+        "Zeros wherever they are buy no time in LiteRT, up to 95 % of them; in blocks of four they "
+        "pay from about three quarters on and pass the lecture's 6 times; fewer channels pay at "
+        "once.",
+        lambda: structured_scenes.speed(),
+        structured_pruning.draw_speed,
+        structured_pruning.alt_speed,
+        lecture="We can skip the zeroes during inference for latency improvements",
+        claim=structured_pruning.claim_speed,
+    ),
+    Entry(
+        "fig-pruning-loss",
+        "03_structured_pruning",
+        "What is bearable depends on the task: at 80 % sparsity translation loses nothing, while "
+        "an image classifier at 75 % has lost more than translation at 85 %.",
+        lambda: structured_scenes.lecture_points() + structured_scenes.loss_points(),
+        structured_pruning.draw_loss,
+        structured_pruning.alt_loss,
+        lecture="Sparse BLEU",
+        claim=structured_pruning.claim_loss,
     ),
 )
 

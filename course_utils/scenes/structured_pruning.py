@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from statistics import fmean
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from course_utils import (
     channel_pruning,
     checks,
-    coding,
     data,
     float_engine,
     intervals,
@@ -23,6 +21,7 @@ from course_utils.figures.structured_pruning import (
     CRITERIA,
     FORMATS,
     PATTERNS,
+    SPEEDS,
     ChannelRun,
     Channels,
     Connections,
@@ -174,33 +173,34 @@ def output_rows(kernel):
 
 # --- bytes ----------------------------------------------------------------------------------
 
-BYTES_NETWORK = "lenet_300_100"
+def storage(network: str = "lenet_300_100", pattern: str = "unstructured") -> list[Storage]:
+    """One state a sparsity: the recorded bytes of a network's kernels in each format.
+
+    pattern: "unstructured", or "blocks" of four inputs that go together.
+    """
+    record = data.result("sparsity_speed").record
+    sizes = {name: np.array(record["bytes"][network][pattern][name]) for name in FORMATS}
+    sparsity = np.array(record["sparsity"])
+    return [
+        Storage(network, pattern, int(sizes["dense"][0]) // 4, sparsity, sizes, i)
+        for i in range(len(sparsity))
+    ]
 
 
-@cache
-def storage() -> tuple[Storage, ...]:
-    """One state a sparsity: the bytes of all kernels in each format, each a real encoding."""
-    weights = data.checkpoint(BYTES_NETWORK).weights
-    kernels = models.kernel_names(data.checkpoint(BYTES_NETWORK).layers)
-    indices = {name: pruning.ThresholdIndex(weights[name]) for name in kernels}
-    sparsity = np.append(np.arange(19) / 20, (0.95, 0.98))
-    sizes = {name: [] for name in FORMATS}
-    for share in sparsity:
-        total = dict.fromkeys(FORMATS, 0)
-        for name, index in indices.items():
-            kernel = weights[name]
-            mask = pruning.magnitude_mask(kernel, index.threshold(float(share)))
-            found = coding.ledger(output_rows(np.where(mask, kernel, 0)), FORMATS)
-            total = {key: total[key] + found[key] for key in total}
-        for key, size in total.items():
-            sizes[key].append(size)
-    sizes = {name: np.array(values) for name, values in sizes.items()}
-    count = sum(weights[name].size for name in kernels)
-    return tuple(Storage(BYTES_NETWORK, count, sparsity, sizes, i) for i in range(len(sparsity)))
+def storage_names() -> list[tuple[str, str]]:
+    """(network, pattern) of all that was recorded."""
+    record = data.result("sparsity_speed").record["bytes"]
+    return [(network, pattern) for network, found in record.items() for pattern in found]
 
 
 # --- the lecture's tables -------------------------------------------------------------------
 
+OWN_WAYS = (
+    ("lenet_300_100", "gradual"),
+    ("lenet_300_100", "sigma"),
+    ("fashion_cnn", "gradual"),
+    ("fashion_cnn", "global"),
+)
 IMAGENET_IMAGES = 50_000  # the validation set behind the lecture's table of image classifiers
 
 
@@ -223,14 +223,15 @@ def lecture_points() -> list[LossPoint]:
 
 
 def loss_points(own: Own | None = None) -> list[LossPoint]:
-    """What was recorded here with gradual pruning, as loss relative to dense; and an own run."""
+    """What was recorded here in OWN_WAYS, as loss relative to dense; and a run of one's own."""
     points = []
-    for network, record in data.result("pruning_fine_tuned").record["networks"].items():
+    for network, way in OWN_WAYS:
+        record = data.result("pruning_fine_tuned").record["networks"][network]
         dense = 100 * record["dense"]["test"] / record["n"]["test"]
-        for row in _rows(record, "gradual"):
+        for row in _rows(record, way):
             loss = _lost_over_seeds(row, record)
             points.append(LossPoint(
-                "Fashion-MNIST accuracy", network, 100 * fmean(row["achieved"]),
+                "Fashion-MNIST accuracy", f"{network}, {way}", 100 * fmean(row["achieved"]),
                 *(100 * value / dense for value in (loss.value, *loss.interval)),
             ))  # fmt: skip
     if own is not None:
@@ -267,6 +268,8 @@ def fine_tuned(network: str = "lenet_300_100", comparison: str = "trained on, or
     lines, by_layer = {}, {}
     for key in COMPARISONS[comparison]:
         rows = _rows(record, key)
+        if not rows:
+            continue
         lines[key] = _line(rows, record["n"]["test"])
         for row in (row for row in rows if row["sparsity"] == sparsity):
             by_layer[key] = {models.layer_of(kernel): fmean(values)
@@ -285,6 +288,13 @@ def fine_tuned(network: str = "lenet_300_100", comparison: str = "trained on, or
 def networks() -> list[str]:
     """The networks that were pruned and trained on."""
     return list(data.result("pruning_fine_tuned").record["networks"])
+
+
+def comparisons(network: str) -> list[str]:
+    """The questions that a network's recorded runs answer."""
+    record = data.result("pruning_fine_tuned").record["networks"][network]
+    return [name for name, ways in COMPARISONS.items()
+            if sum(bool(_rows(record, way)) for way in ways) > 1]  # fmt: skip
 
 
 def sparsities(network: str) -> list[float]:
@@ -403,8 +413,8 @@ def two_by_four() -> list[PatternCost]:
     table = data.lecture_table("pruning_keyword_spotting")
     ((model, dense, structured, random),) = table["rows"]
     rows = [
-        PatternCost(f"the lecture: {model}", True, "two_by_four", dense - structured),
-        PatternCost(f"the lecture: {model}", True, "one_shot", dense - random),
+        PatternCost(f"lecture: {model}", True, "two_by_four", dense - structured),
+        PatternCost(f"lecture: {model}", True, "one_shot", dense - random),
     ]
     for network, record in data.result("two_by_four").record["networks"].items():
         for tuned in (False, True):
@@ -468,27 +478,84 @@ def channel_loss(fraction: float = 0.5, criterion: str = "l1", tuned=True) -> ch
 def speed() -> Speed:
     """The recorded times as speed against dense: LiteRT, one matrix product, fewer channels."""
     record = data.result("sparsity_speed").record
-    network = {way: [row for row in record["network"] if row["way"] == way]
-               for way in ("dense", "zeros", "sparse")}  # fmt: skip
-    (dense,) = network["dense"]
+    shares, network = record["sparsity"], record["network"]
+    product = next(iter(record["multiply"].values()))
+    fewer = record["structured"]
+    gone = [1 - macs / fewer["macs"][0] for macs in fewer["macs"]]
     lines = [
-        _speed_line("zeros in place", dense["median"], network["zeros"]),
-        _speed_line("sparse file", dense["median"], network["sparse"]),
+        _speed_line("anywhere", shares, network["dense"], network["unstructured"]),
+        _speed_line("blocks", shares, network["dense"], network["blocks"]),
+        _speed_line("scipy", shares, product["dense"], product["scipy"]),
+        _speed_line("channels", gone, fewer["latency"][:1] * len(gone), fewer["latency"]),
     ]
-    return Speed(record["processor"]["processor"], lines, _quoted("pruning_speedup"))
+    (claim,) = (row[4] for row in data.lecture_table("quoted_numbers")["rows"]
+                if row[0] == "pruning_speedup")  # fmt: skip
+    return Speed(record["processor"]["processor"], network["name"], fewer["name"], lines, claim)
 
 
-def _quoted(name):
-    (value,) = (row[4] for row in data.lecture_table("quoted_numbers")["rows"] if row[0] == name)
-    return value
+def _speed_line(what, shares, dense, quartiles):
+    """dense, quartiles: [lower quartile, median, upper quartile] of a time, one each share."""
+    rows = [(share, *(base[1] / time for time in reversed(own)))
+            for share, base, own in zip(shares, dense, quartiles, strict=True)]  # fmt: skip
+    share, low, times, high = (tuple(column) for column in zip(*rows, strict=True))
+    return SpeedLine(what, share, times, low, high)
 
 
-def _speed_line(what, dense, rows):
-    rows = sorted(rows, key=lambda row: row["sparsity"])
-    return SpeedLine(
-        what,
-        tuple(row["sparsity"] for row in rows),
-        tuple(dense / row["median"] for row in rows),
-        tuple(dense / row["quartiles"][1] for row in rows),
-        tuple(dense / row["quartiles"][0] for row in rows),
-    )
+def speedup(what: str, share: float = 0.9) -> float:
+    """How many times as fast as dense: one of SPEEDS at a recorded share of zeros."""
+    (line,) = (line for line in speed().lines if line.what == what)
+    return line.times[int(np.abs(np.array(line.share) - share).argmin())]
+
+
+def has_avx() -> bool:
+    """Has the processor of the recorded times AVX?"""
+    return data.result("sparsity_speed").record["avx"]
+
+
+def conditions() -> list[str]:
+    """A line for each network on which XNNPACK's sparse path was tried."""
+    found = []
+    for row in data.result("sparsity_speed").record["conditions"]:
+        ratio = row["dense"][1] / row["sparse"][1]
+        ran = "the dense kernels ran" if row["same_outputs"] else "other kernels ran"
+        found.append(
+            f"{row['condition']}\n    {row['dense_bytes'] / row['sparse_bytes']:.1f} times fewer "
+            f"bytes, {ratio:.2f} times as fast: {ran}"
+        )
+    return found
+
+
+# --- beside the lecture ---------------------------------------------------------------------
+
+
+def beside_lecture() -> list[checks.Row]:
+    """What the lecture says that pruning costs and buys beside what was recorded here."""
+    table = data.lecture_table("pruning_keyword_spotting")
+    ((model, dense, structured, random),) = table["rows"]
+    rows = [
+        checks.Row(
+            f"{network}: any half of the weights ahead of 2 by 4",
+            f"{model}: random {random:g}, 2 by 4 {structured:g} of {dense:g}",
+            pattern_costs(network),
+            topic=table["slide"],
+            claim=round(random - structured, 2),
+            why="Another network and another task; the slide has no interval.",
+        )
+        for network in data.result("two_by_four").record["networks"]
+    ]
+    state = speed()
+    for line in state.lines:
+        if line.what in ("anywhere", "blocks", "channels"):
+            best = max(line.times)
+            share = line.share[line.times.index(best)]
+            rows.append(
+                checks.Row(
+                    f"{SPEEDS[line.what][1]}: the most, at {share:.0%}",
+                    f"Up to {state.lecture:g}x improvement",
+                    checks.Measured(round(best, 1), unit="times as fast"),
+                    topic="Magnitude Pruning",
+                    claim=bool(best >= state.lecture),
+                    why="The slide names neither the network nor the sparsity nor the processor.",
+                )
+            )
+    return rows
