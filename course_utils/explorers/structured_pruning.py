@@ -33,6 +33,7 @@ def patterns() -> widgets.Explorer:
             "along": ipywidgets.ToggleButtons(
                 options=[(words, name) for name, words in figures.PATTERNS.items()],
                 description="chosen",
+                style={"button_width": "auto"},
             ),
             "layer": ipywidgets.Dropdown(
                 options=list(scenes.PATTERN_LAYERS), value="dense1 of fashion_cnn"
