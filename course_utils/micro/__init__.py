@@ -1,6 +1,9 @@
 """TFLM, the runtime for microcontrollers: does a model run there, and what does it need?"""
 
-from course_utils.micro.boards import BOARDS, WORD_BITS, Fit, Flash, code_bytes, fit, flash
+from typing import Any
+
+from course_utils.micro import boards
+from course_utils.micro.boards import WORD_BITS, Fit, Flash, board, code_bytes, fit, flash
 from course_utils.micro.compatibility import (
     Compatibility,
     builtin_operators,
@@ -23,6 +26,7 @@ __all__ = [
     "activations",
     "alive",
     "arena",
+    "board",
     "builtin_operators",
     "close",
     "code_bytes",
@@ -35,3 +39,10 @@ __all__ = [
     "run",
     "smallest_arena",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """BOARDS is read when it is asked for, not at import."""
+    if name == "BOARDS":
+        return boards.BOARDS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

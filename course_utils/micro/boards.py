@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from course_utils import data, tflite_file
 
-# Name -> "chip", "core", "flash_bytes", "ram_bytes", "clock_hz", "source" ... (data/boards.json)
-BOARDS: Mapping[str, Mapping[str, Any]] = MappingProxyType({b["name"]: b for b in data.boards()})
+BOARDS: Mapping[str, Mapping[str, Any]]  # see __getattr__
 
 WORD_BITS = 32  # TFLM's documentation asks for a 32-bit platform
+
+
+def __getattr__(name: str) -> Any:
+    """Make BOARDS of data/boards.json when it is asked for: an import reads no file.
+
+    Its keys are the boards' names; its values hold "chip", "core", "flash_bytes", "ram_bytes",
+    "clock_hz", "source" ...
+    """
+    if name == "BOARDS":
+        return _known()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _known():
+    return MappingProxyType({row["name"]: row for row in data.boards()})
+
+
+def board(name: str) -> Mapping[str, Any]:
+    """What is known of a board of BOARDS.
+
+    Raises ValueError for a name that isn't there, with the one that comes nearest.
+
+    >>> board("Arduino Uno R3")["word_bits"]
+    8
+    """
+    known = _known()
+    if name in known:
+        return known[name]
+    lower = {each.lower(): each for each in known}
+    (nearest,) = difflib.get_close_matches(str(name).lower(), lower, 1, 0)
+    raise ValueError(
+        f"There is no board {name!r}; did you mean {lower[nearest]!r}? There are "
+        f"{', '.join(known)}."
+    )
 
 
 class Flash(NamedTuple):
@@ -71,12 +105,10 @@ def flash(tflite: bytes) -> Flash:
     return Flash(len(tflite), *code_bytes(operators))
 
 
-def fit(board: str, flash_bytes: int, ram_bytes: int) -> Fit:
+def fit(name: str, flash_bytes: int, ram_bytes: int) -> Fit:
     """Say whether a board has so much flash and RAM, and how much is left.
 
     Raises ValueError for a board that isn't in BOARDS.
     """
-    if board not in BOARDS:
-        raise ValueError(f"There is no board {board!r}; there are {', '.join(BOARDS)}.")
-    has = BOARDS[board]
+    has = board(name)
     return Fit(has["flash_bytes"] - flash_bytes, has["ram_bytes"] - ram_bytes, has["word_bits"])

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from course_utils import checks, data, evaluation, frameworks, micro
+from course_utils.conversion import MODES
 from course_utils.figures.micro import KIB, Budget, Fits, Lifetimes
+from course_utils.scenes import boards as boards_scenes
 
 NETWORKS = ("watch_cnn", "fashion_cnn", "fashion_dscnn", "lenet_300_100")
-MODES = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
 def record(network: str, mode: str) -> dict:
@@ -76,7 +77,7 @@ def lifetimes(network: str, mode: str = "int8") -> list[Lifetimes]:
 
 def budget(board: str, network: str, mode: str) -> Budget:
     """What a network in a mode takes of a board, and what to do if it does not fit."""
-    row, has = record(network, mode), micro.BOARDS[board]
+    row, has = record(network, mode), micro.board(board)
     core, kernels = micro.code_bytes(row["operators"])
     arena = row["arena"] or {"head": 0, "tail": 0}
     # What TFLM needs on top of the recorded arena while it prepares is counted with the tail.
@@ -135,19 +136,19 @@ def _kib(size):
 def fits() -> Fits:
     """Every network in every mode on every board."""
     rows = [(network, mode) for network in NETWORKS for mode in MODES]
-    boards = list(micro.BOARDS)
+    boards = micro.BOARDS
     flash, ram = [], []
     for network, mode in rows:
         row = record(network, mode)
         need = row["file_bytes"] + sum(micro.code_bytes(row["operators"]))
-        flash.append(tuple(need / micro.BOARDS[board]["flash_bytes"] for board in boards))
+        flash.append(tuple(need / board["flash_bytes"] for board in boards.values()))
         ram.append(tuple(
-            row["smallest_arena"] / micro.BOARDS[board]["ram_bytes"] if row["runs"] else None
-            for board in boards
+            row["smallest_arena"] / board["ram_bytes"] if row["runs"] else None
+            for board in boards.values()
         ))  # fmt: skip
     names = tuple(" ".join(row) for row in rows)
     bits, sizes = zip(*(
-        (board["word_bits"], board["flash_bytes"]) for board in micro.BOARDS.values()
+        (board["word_bits"], board["flash_bytes"]) for board in boards.values()
     ), strict=True)  # fmt: skip
     return Fits(names, tuple(boards), bits, sizes, tuple(flash), tuple(ram))
 
@@ -304,25 +305,13 @@ def _columns(first, rest):
 
 def framework_rows() -> list[checks.Row]:
     """The lecture's numbers of operators beside those counted here."""
-    told = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}
-    counted = frameworks.count_operations()
     runtime = data.result("tflm_runtime").record
+    counted = frameworks.count_operations()
     counted[f"TFLM {runtime['tflite_micro']}"] = len(runtime["known"])
-    rows = (
-        ("ops_tensorflow", 50, "Releases since 2023 added some."),
-        ("ops_tensorflow_lite", 5, "LiteRT is TensorFlow Lite's new name; its list has grown."),
-        ("ops_tensorflow_lite_micro", 5, "TFLM has taken over more of LiteRT's operators since. A "
-         "device links only those that its network uses."),
-    )  # fmt: skip
-    return [
-        checks.Row(
-            name,
-            lecture=told[key][1],
-            # "~" says two digits: "~1400" is anything that rounds to it.
-            claim=(told[key][3] - tolerance, told[key][4] + tolerance),
-            measured=checks.Measured(count, unit="operators"),
-            topic=told[key][2],
-            why=why,
-        )
-        for (name, count), (key, tolerance, why) in zip(counted.items(), rows, strict=True)
-    ]
+    why = (
+        "Releases since 2023 added some.",
+        "LiteRT is TensorFlow Lite's new name; its list has grown.",
+        "TFLM has taken over more of LiteRT's operators since. A device links only those that its "
+        "network uses.",
+    )
+    return boards_scenes.operator_rows(counted, "operators", why)

@@ -207,8 +207,8 @@ def test_the_watch_network_fits_the_nano_with_room_and_nothing_fits_the_uno():
     assert not uno.fits
     assert uno.ram_left == 2048 - row["smallest_arena"] < 0
     assert not micro.fit("Arduino Uno R3", 0, 0).fits  # an 8-bit processor
-    with pytest.raises(ValueError, match="Arduino Nano 33 BLE"):
-        micro.fit("Nano", 0, 0)
+    with pytest.raises(ValueError, match="did you mean 'Arduino Nano 33 BLE'"):
+        micro.fit("nano 33", 0, 0)
 
 
 def test_a_kernel_file_shared_by_two_operators_is_counted_once():

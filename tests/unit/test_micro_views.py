@@ -9,6 +9,7 @@ from course_utils import checks, data, frameworks, micro
 from course_utils.checks import check
 from course_utils.explorers import micro as explorers
 from course_utils.figures import micro as figures
+from course_utils.figures import registry
 from course_utils.scenes import micro as scenes
 
 
@@ -70,10 +71,14 @@ def test_what_does_not_fit_is_said_with_what_to_do(board, network, mode, words):
         assert word in figures.alt_budget(state)
 
 
+def test_a_board_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'Arduino Uno R3'"):
+        scenes.budget("Arduino Uno", "watch_cnn", "int8")
+
+
 def test_a_large_activation_is_told_to_shrink(monkeypatch):
-    small = {**micro.BOARDS["Arduino Nano 33 BLE"], "ram_bytes": 16 * 1024}
-    monkeypatch.setattr(micro, "BOARDS", {"small": small})
-    monkeypatch.setattr(micro.boards, "BOARDS", {"small": small})
+    small = {**micro.BOARDS["Arduino Nano 33 BLE"], "name": "small", "ram_bytes": 16 * 1024}
+    monkeypatch.setattr(data, "boards", lambda: [small])
     state = scenes.budget("small", "fashion_cnn", "float32")
     assert "39.4 KiB of RAM are missing" in state.verdict
     assert "Shrink the activations (52.8 KiB)" in state.advice
@@ -124,6 +129,15 @@ def test_the_table_of_boards_says_what_the_budgets_say():
             one = scenes.budget(has, *name.split())
             fits = figures.cell(state, row, board) == "fits"
             assert fits == one.verdict.startswith("It fits"), (name, has)
+
+
+@pytest.mark.parametrize("figure", ["fig-board-budget", "fig-board-fits"])
+def test_figures_of_boards_are_drawn_again_when_a_board_is_corrected(figure):
+    (entry,) = registry.find([figure])
+    data.boards.cache_clear()
+    with data.reads() as read:
+        entry.scene()
+    assert "boards.json" in read
 
 
 def test_answers_come_from_the_record_that_holds_them():
