@@ -6,7 +6,6 @@ finds out what to put there. Everything is decided before the first byte is writ
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import os
@@ -77,7 +76,8 @@ PLATFORMIO = {
 }
 
 SUMS = "SHA256SUMS"  # the list of an export's files, by which a later one knows them
-BUILDS = ("build", ".pio")  # what CMake and PlatformIO leave; they make it again
+EVERYWHERE = {"README.md", "CMakeLists.txt", "main.cpp"}  # in every export
+BUILDS = ("build/", ".pio/")  # what CMake and PlatformIO leave; they make it again
 
 # The revision that tflite-micro is built from, where it is not installed.
 REVISION = ("8f6596d", "2026-10-23")
@@ -95,21 +95,23 @@ def export_project(
 
     tflite:    a `.tflite` file that TFLM runs (float32, int8 or int16x8), one input, one output,
                a batch of one.
-    directory: is made; one that exists must be empty, or with `overwrite` hold an earlier export
-               and nothing else. Either all files are there in the end or nothing has changed.
+    directory: is made; one that exists must be empty, or with `overwrite` hold an earlier export,
+               unchanged, and nothing else but what was built from it (in `build/` or `.pio/`).
+               Either all files are there in the end or nothing has changed.
     board:     a name of `BOARDS`.
     name:      a C identifier: the name of the sketch and, with "_network", of the C++ namespace.
     samples:   real inputs as in training, float array (n, *input shape without the batch), for the
                self-test, whose expected outputs are TFLM's. None: for a network that takes
                Fashion-MNIST images or Watch windows, the first validation input of four classes.
     Raises TypeError for bytes that are none and samples that are no numbers; ValueError for a
-    damaged file, a network, name or board that cannot be, and one that does not fit the board;
-    FileExistsError and NotADirectoryError for the directory; Refused where TFLM does not run the
-    network; ImportError where TFLM is needed (any network but int8) and not installed.
+    damaged file, a network, name or board that cannot be, one that does not fit the board, and the
+    folder that this runs in; FileExistsError and NotADirectoryError for other directories; Refused
+    where TFLM does not run the network; ImportError where TFLM is needed (any network but int8) and
+    not installed.
     """
     graph = tflite_file.read(tflite)
     tflite = bytes(tflite)
-    spec = _board(board)
+    spec = boards.board(board)
     _check_name(name)
     directory = Path(directory)
     _check_directory(directory, overwrite)
@@ -118,10 +120,10 @@ def export_project(
             f"The network takes {len(tflite):,} bytes, more than all of the {board}'s flash "
             f"({spec['flash_bytes']:,} bytes): make it smaller, or choose another board."
         )
-    if spec["word_bits"] < 32:
+    if spec["word_bits"] < boards.WORD_BITS:
         raise ValueError(
-            f"TFLM needs a 32-bit processor, and the {board} has {spec['word_bits']} bits: choose "
-            f"another board, e.g. the {NANO}."
+            f"TFLM needs a {boards.WORD_BITS}-bit processor, and the {board} has "
+            f"{spec['word_bits']} bits: choose another board, e.g. the {NANO}."
         )
     ends = _ends(graph)
     operators = _operators(tflite, graph)
@@ -140,19 +142,6 @@ def export_project(
 # --- what may be exported ---------------------------------------------------------------------
 
 
-def _board(board: str) -> Mapping[str, Any]:
-    if board in boards.BOARDS:
-        return boards.BOARDS[board]
-    near = difflib.get_close_matches(
-        str(board).lower(), {b.lower(): b for b in boards.BOARDS}, 1, 0
-    )
-    meant = next(b for b in boards.BOARDS if b.lower() == near[0])
-    raise ValueError(
-        f"There is no board {board!r}; did you mean {meant!r}? There are "
-        f"{', '.join(boards.BOARDS)}."
-    )
-
-
 def _check_name(name: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"name is the name of the project, a text, not {type(name).__name__}.")
@@ -163,6 +152,10 @@ def _check_name(name: str) -> None:
         )
     if name in KEYWORDS:
         raise ValueError(f"{name!r} is a keyword of C++: choose another name, e.g. my_{name}.")
+    if f"{name.lower()}/" in BUILDS:
+        raise ValueError(
+            f"{name!r} is the folder that is built in: choose another name, e.g. my_{name}."
+        )
 
 
 def _operators(tflite: bytes, graph: tflite_file.Graph) -> list[str]:
@@ -217,6 +210,8 @@ def _check_directory(directory: Path, overwrite: bool) -> None:
         raise NotADirectoryError(
             f"{directory} is a file or a link, no directory: choose another name."
         )
+    if directory.resolve() == Path.cwd():
+        raise ValueError(f"{directory} is the folder this runs in: name a new one inside it.")
     if not directory.exists() or not any(directory.iterdir()):
         return
     if not overwrite:
@@ -224,16 +219,35 @@ def _check_directory(directory: Path, overwrite: bool) -> None:
             f"{directory} is not empty: choose another directory, or pass overwrite=True to "
             "replace an earlier export."
         )
-    sums = directory / SUMS
-    text = sums.read_text(errors="replace") if sums.is_file() else ""
-    known = {line[66:] for line in text.splitlines()} | {SUMS}
-    for path in sorted(directory.rglob("*")):
-        inside = path.relative_to(directory)
-        if not path.is_dir() and inside.parts[0] not in BUILDS and inside.as_posix() not in known:
+    exported = _exported(directory)
+    for path in sorted(directory.rglob("*")):  # does not follow links
+        if path.is_dir() and not path.is_symlink():
+            continue
+        inside = path.relative_to(directory).as_posix()
+        if exported and inside not in exported and inside.startswith(BUILDS):
+            continue
+        if exported.get(inside) != _sha256(path):
             raise FileExistsError(
-                f"{directory} holds {inside.as_posix()}, which is not of an earlier export: move "
-                "it away, or choose another directory. Nothing was changed."
+                f"{directory} holds {inside}, which is not of an earlier export, or was changed "
+                "since: move it away, or choose another directory. Nothing was changed."
             )
+
+
+def _exported(directory: Path) -> dict[str, str]:
+    """The checksums of an earlier export's files, by their paths; empty if there was none."""
+    sums = directory / SUMS
+    if sums.is_symlink() or not sums.is_file():
+        return {}
+    text = sums.read_text(encoding="utf-8", errors="replace")
+    known = {line[66:]: line[:64] for line in text.splitlines()}
+    return known | {SUMS: _sha256(sums)} if known.keys() >= EVERYWHERE else {}
+
+
+def _sha256(path: Path) -> str:
+    """The checksum of a file; "" for a link, a pipe and the like."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # --- what goes into the project ---------------------------------------------------------------
@@ -398,8 +412,8 @@ class _Text(string.Template):
 
 def _files(tflite, name, board, spec, ends, operators, golden, arena) -> dict[str, bytes]:
     """Every file of the project, by its path in it."""
-    watch = golden.dataset == "watch" or ends.input.shape == (1, 1, 100, 6)
-    moves = watch and board == NANO and ends.output.size == 7
+    watch = ends.input.shape == (1, 1, 100, 6) and ends.output.size == 7
+    moves = watch and board == NANO  # which has the sensor
     values = {
         "name": name, "board": board, "chip": spec["chip"],
         "flash": f"{spec['flash_bytes']:,}", "ram": f"{spec['ram_bytes']:,}",
@@ -627,12 +641,12 @@ def _write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
             target = new / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        if directory.exists():
-            os.rename(directory, old)
         try:
+            if directory.exists():
+                os.rename(directory, old)
             os.rename(new, directory)
-        except OSError:
-            if old.exists():
+        except BaseException:  # Ctrl+C, too
+            if old.exists() and not directory.exists():
                 os.rename(old, directory)
             raise
     return sorted(directory / path for path in files)

@@ -449,6 +449,7 @@ def test_without_tflm_an_int8_network_goes_too(exported, tmp_path, monkeypatch):
         ({"name": "../x"}, ValueError, "cannot be a name in C++"),
         ({"name": "class"}, ValueError, "keyword"),
         ({"name": "co_await"}, ValueError, "keyword"),
+        ({"name": "build"}, ValueError, "built in"),
         ({"name": 5}, TypeError, "name of the project"),
         ({"board": "nano 33"}, ValueError, "did you mean 'Arduino Nano 33 BLE'"),
         ({"board": "Arduino Uno R3"}, ValueError, "32-bit"),
@@ -470,8 +471,9 @@ def test_bad_arguments_are_refused_in_words(tmp_path, arguments, error, said):
 
 def test_networks_that_do_not_fit_the_board_are_refused(tmp_path, monkeypatch):
     tflite = small_network()
-    small = {**micro.BOARDS["Raspberry Pi Pico"], "flash_bytes": len(tflite) - 1}
-    monkeypatch.setattr(project.boards, "BOARDS", {"small": small})
+    pico = micro.BOARDS["Raspberry Pi Pico"]
+    small = {**pico, "name": "small", "flash_bytes": len(tflite) - 1}
+    monkeypatch.setattr(data, "boards", lambda: [small])
     with pytest.raises(ValueError, match=r"more than all of the small's flash \([\d,]+ bytes\)"):
         micro.export_project(tflite, tmp_path / "x", board="small", samples=SAMPLES)
     small |= {"flash_bytes": 2**20, "ram_bytes": 1000}
@@ -589,25 +591,43 @@ def test_directories_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
         export(name="other")
     assert state() == first
 
-    (target / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"holds notes\.txt"):
-        export(overwrite=True)
-    assert (target / "notes.txt").read_text() == "mine"
-    (target / "notes.txt").unlink()
+    def refused(path):
+        before = state()
+        with pytest.raises(FileExistsError, match=f"holds {path}, which is not of an earlier"):
+            export(overwrite=True)
+        assert state() == before
 
-    rename, calls = os.rename, []
+    notes, sketch = target / "notes.txt", target / "model" / "model.ino"
+    notes.write_text("mine")
+    refused("notes.txt")
+    notes.unlink()
+    sketch.write_bytes(first[sketch] + b"// mine")
+    refused("model/model.ino")
+    sketch.unlink()
+    sketch.symlink_to(tmp_path / "elsewhere.ino")
+    (tmp_path / "elsewhere.ino").write_bytes(first[sketch])
+    refused("model/model.ino")
+    (tmp_path / "elsewhere.ino").unlink()
+    sketch.unlink()
+    sketch.write_bytes(first[sketch])
+    (target / "build").symlink_to(tmp_path, target_is_directory=True)
+    refused("build")
+    (target / "build").unlink()
 
-    def failing(source, to):
-        calls.append(to)
-        if Path(source).name == "new":
-            raise OSError("disk full")
-        rename(source, to)
+    rename = os.rename
+    for stage, error in [("new", OSError), ("new", KeyboardInterrupt), ("old", KeyboardInterrupt)]:
 
-    monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OSError, match="disk full"):
-        export(name="other", overwrite=True)
-    assert len(calls) == 3
-    assert state() == first
+        def failing(source, to, stage=stage, error=error):
+            if Path(source).name == stage == "new":
+                raise error("stopped")
+            rename(source, to)
+            if Path(to).name == stage == "old":
+                raise error("stopped")
+
+        monkeypatch.setattr(os, "rename", failing)
+        with pytest.raises(error, match="stopped"):
+            export(name="other", overwrite=True)
+        assert state() == first
     monkeypatch.undo()
 
     (target / "build").mkdir()
@@ -618,10 +638,17 @@ def test_directories_are_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [target]
 
     foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.tex").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"thesis\.tex"):
-        micro.export_project(tflite, foreign, samples=SAMPLES, overwrite=True)
-    with pytest.raises(NotADirectoryError):
-        micro.export_project(tflite, foreign / "thesis.tex", samples=SAMPLES)
-    assert (foreign / "thesis.tex").read_text() == "mine"
+    (foreign / "build").mkdir(parents=True)
+    for thesis in (foreign / "build" / "thesis.tex", foreign / "thesis.tex"):
+        thesis.write_text("mine")
+        with pytest.raises(FileExistsError, match=r"thesis\.tex"):
+            micro.export_project(tflite, foreign, samples=SAMPLES, overwrite=True)
+        with pytest.raises(NotADirectoryError):
+            micro.export_project(tflite, thesis, samples=SAMPLES)
+        assert thesis.read_text() == "mine"
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for here in (".", tmp_path / "here"):
+        with pytest.raises(ValueError, match="is the folder this runs in: name a new one inside"):
+            micro.export_project(tflite, here, samples=SAMPLES)
