@@ -223,6 +223,11 @@ def _ranked(kernel, axis, kept, key=np.abs):
     return np.moveaxis(np.isin(ranks, kept).reshape(lines.shape), -1, axis)
 
 
+def _fours(kernel):
+    """The magnitudes as (group, member, output), four successive inputs a group."""
+    return np.abs(kernel).reshape(-1, 4, kernel.shape[1])
+
+
 exercise(
     "03.two_by_four",
     two_by_four,
@@ -238,6 +243,16 @@ exercise(
             "Two of every four, but along the outputs. Hardware multiplies four inputs with the "
             "weights of ONE output at a time; in a kernel (in, out) these four stand below each "
             "other, along axis 0. (A plain reshape(-1, 4) takes its groups along the last axis.)",
+        ),
+        Mistake(
+            "one_argsort",
+            (
+                lambda k: (np.argsort(_fours(k), axis=1) >= 2).reshape(k.shape),
+                lambda k: (np.argsort(-_fours(k), axis=1) < 2).reshape(k.shape),
+            ),
+            "np.argsort tells which place comes first, second, ...; it is not the rank of each "
+            "place. Sort its result once more, or set True at the places of the two largest with "
+            "np.put_along_axis.",
         ),
         Mistake(
             "unstructured",
@@ -444,8 +459,14 @@ def choose(answer, runs: Mapping[str, Mapping[str, float]], within: float = 1.0)
     lowest = min(runs, key=lambda name: runs[name]["validation"])
     if answer == lowest:
         return not_yet(
-            f"{told} It loses least, but more can be removed within {within:g} points: the "
+            f"{told} It loses least, but more can be removed at a loss of at most {within:g}: the "
             "sparsest one is wanted.",
             "most_accurate",
+        )
+    if run["sparsity"] == runs[best]["sparsity"]:
+        return not_yet(
+            f"{told} None that loses at most {within:g} is sparser, but another of the same "
+            "sparsity loses less there.",
+            "not_the_best_of_equals",
         )
     return not_yet(f"{told} A sparser one loses at most {within:g}, too.", "not_the_sparsest")

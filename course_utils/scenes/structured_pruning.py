@@ -21,7 +21,6 @@ from course_utils.figures.structured_pruning import (
     CRITERIA,
     FORMATS,
     PATTERNS,
-    SPEEDS,
     ChannelRun,
     Channels,
     Connections,
@@ -550,7 +549,7 @@ def beside_lecture() -> list[checks.Row]:
             share = line.share[line.times.index(best)]
             rows.append(
                 checks.Row(
-                    f"{SPEEDS[line.what][1]}: the most, at {share:.0%}",
+                    f"{state.label(line)}: the most, at {share:.0%} (time only, accuracy aside)",
                     f"Up to {state.lecture:g}x improvement",
                     checks.Measured(round(best, 1), unit="times as fast"),
                     topic="Magnitude Pruning",

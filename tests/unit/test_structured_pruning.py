@@ -106,6 +106,14 @@ def test_the_lecture_s_losses_are_relative_to_its_dense_scores():
     assert pattern.low is None
 
 
+def test_a_speed_is_told_from_a_share_that_was_measured():
+    times = (1.0, 0.5, 1.0, 1.2, 2.0)
+    line = figures.SpeedLine("blocks", (0.0, 0.5, 0.7, 0.8, 0.9), times, times, times)
+    assert line.faster_from() == 0.8
+    assert line.pays_from() == pytest.approx(0.727, abs=0.001)
+    assert line._replace(times=(1.0, 1.2, 1.3, 1.3, 1.0)).faster_from() is None
+
+
 # --- answers as students write them, one for each misconception ------------------------------
 
 
@@ -123,6 +131,9 @@ def test_the_lecture_s_losses_are_relative_to_its_dense_scores():
         ("03.share_left", lambda before, here: 1 - before - here, "added"),
         ("03.two_by_four", lambda kernel: pruning.n_m_mask(kernel, axis=1), "wrong_axis"),
         ("03.two_by_four", lambda kernel: abs(kernel) > np.median(abs(kernel)), "unstructured"),
+        ("03.two_by_four",
+         lambda kernel: (np.argsort(-abs(kernel).reshape(-1, 4, kernel.shape[1]), axis=1) < 2)
+         .reshape(kernel.shape), "one_argsort"),
         ("03.break_even", lambda value_bits, index_bits: 0, "index_forgotten"),
         ("03.break_even", lambda value_bits, index_bits: index_bits / value_bits, "bitmap"),
         ("03.schedule", lambda t, steps, final: final * t / steps, "linear"),
@@ -142,7 +153,8 @@ def test_answers_are_told_their_misconception(id, answer, mistake):
         ("d", "loses_too_much"),
         ("a", "most_accurate"),
         ("e", "not_the_sparsest"),
-        ("f", "not_a_run"),
+        ("f", "not_the_best_of_equals"),
+        ("g", "not_a_run"),
         (0.9, "not_a_name"),
         (..., "not attempted"),
     ],
@@ -154,6 +166,7 @@ def test_a_run_is_chosen_on_validation(answer, told):
         "c": {"sparsity": 0.9, "validation": 0.8, "test": 0.4},
         "d": {"sparsity": 0.98, "validation": 2.0, "test": 1.2},
         "e": {"sparsity": 0.75, "validation": 0.1, "test": 0.2},
+        "f": {"sparsity": 0.9, "validation": 0.9, "test": 1.1},
     }
     result = check("03.choose", answer, runs=runs)
     assert told == (result.mistake or result.state)
