@@ -113,11 +113,9 @@ def keep(scores: Mapping[str, np.ndarray], fraction) -> dict[str, np.ndarray]:
     for name, values in scores.items():
         share = fractions.get(name, 0)
         try:
-            pruned = pruning.require_share(share, "fraction", len(values), "channel")
+            kept[name] = pruning.keep_largest(values, share)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-        kept[name] = np.ones(len(values), dtype=bool)
-        kept[name][np.argsort(-values, kind="stable")[len(values) - pruned :]] = False
     return kept
 
 

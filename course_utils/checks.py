@@ -448,7 +448,8 @@ class PredictionWidget(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget; for pages without a kernel the question and its choices, never the answer."""
-        lines = "".join(f"<li>{escape(line.strip('( )'))}</li>" for line in self._kind.hint())
+        choices = (line.removeprefix("( ) ") for line in self._kind.hint())
+        lines = "".join(f"<li>{escape(choice)}</li>" for choice in choices)
         static = (
             _box(
                 "not committed",

@@ -12,6 +12,7 @@ import ast
 import contextlib
 import html
 import importlib
+import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -59,7 +60,7 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
                 words += [*map(str, arguments), *map(str, named.values())]
             found.append(
                 Shown(
-                    "-".join(words).replace("_", "-"),
+                    re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()),
                     source.stem,
                     title.removeprefix("# # "),
                     kind,

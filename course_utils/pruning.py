@@ -119,13 +119,24 @@ def channel_mask(weights, fraction, axis, order=2):
     array([[ True, False],
            [ True, False]])
     """
-    norms = channel_norms(weights, axis, order)
-    pruned = require_share(fraction, "fraction", len(norms), "channel")
-    keep = np.zeros(len(norms), dtype=bool)
-    keep[np.argsort(-norms, kind="stable")[: len(norms) - pruned]] = True
+    keep = keep_largest(channel_norms(weights, axis, order), fraction)
     shape = np.ones(np.ndim(weights), dtype=int)
-    shape[axis] = len(norms)
+    shape[axis] = len(keep)
     return np.broadcast_to(keep.reshape(shape), np.shape(weights)).copy()
+
+
+def keep_largest(scores, fraction):
+    """Return which channels stay when this share of them goes, those of smallest score.
+
+    scores: real array (channels,).  fraction: as in `channel_mask`, which raises the same.
+
+    >>> keep_largest(np.array([0.1, 0.4, 0.3, 0.2]), 0.5)
+    array([False,  True,  True, False])
+    """
+    pruned = require_share(fraction, "fraction", len(scores), "channel")
+    keep = np.zeros(len(scores), dtype=bool)
+    keep[np.argsort(-scores, kind="stable")[: len(scores) - pruned]] = True
+    return keep
 
 
 def n_m_mask(weights, n=2, m=4, *, axis):

@@ -176,8 +176,8 @@ exercise(
         Mistake(
             "decimal",
             lambda kib: kib * 1000,
-            "You counted 1000 bytes to a kilobyte. Memories come in powers of two; a datasheet's "
-            "KB is one, too (written KiB where it matters).",
+            "You counted 1000 bytes to a kilobyte. A datasheet's KB of memory is 1024 bytes "
+            "(written KiB where it matters).",
         ),
         Mistake("bits", lambda kib: kib * 1024 * 8, "These are bits. The question asks for bytes."),
         Mistake(
@@ -212,27 +212,36 @@ exercise(
     mistakes=[
         Mistake(
             "truncated",
-            lambda x, scale, zero_point: min(max(int(x / scale + zero_point), -128), 127),
+            (
+                lambda x, scale, zero_point: min(max(int(x / scale + zero_point), -128), 127),
+                lambda x, scale, zero_point: min(max(int(x / scale) + zero_point, -128), 127),
+                lambda x, scale, zero_point: int(x / scale + zero_point),
+                lambda x, scale, zero_point: int(x / scale) + zero_point,
+            ),
             "You cut the fraction off, as a cast in C does: half of all inputs come out one code "
             "too near to zero. Round to the nearest.",
         ),
         Mistake(
             "floored",
-            lambda x, scale, zero_point: min(max(math.floor(x / scale + zero_point), -128), 127),
+            (
+                lambda x, scale, zero_point:
+                    min(max(math.floor(x / scale + zero_point), -128), 127),
+                lambda x, scale, zero_point: math.floor(x / scale + zero_point),
+            ),
             "You rounded down: half of all inputs come out one code too low. Round to the nearest.",
         ),
         Mistake(
             "not_saturated",
             lambda x, scale, zero_point: math.floor(x / scale + zero_point + 0.5),
-            "Some inputs give a code that int8 cannot hold. In C++ it would wrap around: a very "
-            "bright pixel turns dark. Saturate at -128 and 127.",
+            "Some inputs give a code that int8 cannot hold. In C++ it would wrap around: the "
+            "strongest push forward is read as one backward. Saturate at -128 and 127.",
         ),
         Mistake(
             "wrapped",
             lambda x, scale, zero_point:
                 (math.floor(x / scale + zero_point + 0.5) + 128) % 256 - 128,
-            "Codes beyond int8 wrap around: a very bright pixel turns dark. Saturate before you "
-            "store them.",
+            "Codes beyond int8 wrap around: the strongest push forward is read as one backward. "
+            "Saturate before you store them.",
         ),
         Mistake(
             "zero_point_forgotten",

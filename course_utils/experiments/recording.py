@@ -105,7 +105,9 @@ def resumable(experiment, key, fingerprint, compute):
     fingerprint: text of all that the arrays depend on; a file with another one is computed anew.
     """
     path = data.DIRECTORY / PARTIAL / experiment / f"{key}.npz"
-    fingerprint += f" tensorflow {env.installed_version('tensorflow')}, numpy {np.__version__}"
+    packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
+    versions = [f"{name} {env.installed_version(name)}" for name in packages]
+    fingerprint += f" {', '.join(versions)}, numpy {np.__version__}"
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}

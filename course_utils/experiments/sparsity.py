@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 
 import numpy as np
@@ -145,9 +147,10 @@ class Runs:
         return full.x_train[drawn], full.y_train[drawn]
 
     def _part(self, key, identity, compute):
-        """compute()'s arrays, from an earlier session where there was one."""
+        """compute()'s arrays, from an earlier run where there was one."""
         budget = {key: self.recipe[key] for key in ("epochs", "batch_size", "train_size")}
-        identity = [self.network.record["sha256"], budget, *identity]
+        code = hashlib.sha256(inspect.getsource(fine_tuning).encode()).hexdigest()
+        identity = [self.network.record["sha256"], code, budget, *identity]
         part = resumable("fine_tuned", f"{self.name}_{key}", json.dumps(identity), compute)
         self.seconds += float(part.pop("seconds"))
         return part
@@ -305,9 +308,9 @@ def _results(networks, seconds):
     packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
     return {
         "seed": list(SEEDS),
-        # Also where every run is from an earlier session, and none of these was imported.
+        # Also where everything is from an earlier run, and none of these was imported.
         "versions": {**training.versions(), **{p: env.installed_version(p) for p in packages}},
-        "seconds": round(seconds, 1),  # of all sessions that it took
+        "seconds": round(seconds, 1),  # of all runs that it took
         "arrays": "right answers on the test set, np.packbits, one array a network, method, "
         "sparsity in percent, tuned or raw, and seed; NETWORK_dense is the shipped network",
         "networks": networks,

@@ -121,7 +121,7 @@ def _ptq_against_qat(experiment, name, bit_widths, per_channel):
               for key, values in {**right, "float32": shipped}.items()}  # fmt: skip
     results = {
         "seed": list(QAT_SEEDS), "network": name, "bits": list(bit_widths), "recipe": recipe,
-        "seconds": round(seconds, 1),  # of all sessions that it took
+        "seconds": round(seconds, 1),  # of all runs that it took
         "arrays": "right answers on the test set, np.packbits, one array a method, bits and seed",
         **record,
     }  # fmt: skip

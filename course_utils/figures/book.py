@@ -36,6 +36,9 @@ from course_utils.figures import page, quarto, registry, sheet, tables
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 PACKAGE = Path(course_utils.__file__).parent
+# What the manifest says of a figure.
+ROW = {"id", "width", "theme", "caption", "alt", "claim", "lecture", "notebook", "made_from",
+       "files"}  # fmt: skip
 
 
 def stem(entry: registry.Entry, width: str = "one", theme: str = "light") -> str:
@@ -227,11 +230,12 @@ def write_all(
 
 
 def read_manifest(folder: Path = FOLDER) -> list[dict]:
-    """The rows of the figures that were written; none if there is no manifest that can be read."""
+    """The rows of the figures that were written: those that are whole, of a manifest that is."""
     try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["figures"]
+        rows = list(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["figures"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
+    return [row for row in rows if isinstance(row, dict) and row.keys() >= ROW]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -75,8 +75,7 @@ def draw_lifetimes(state: Lifetimes, figure=None):
     for name in ("now", "now below"):
         figure.moving[name].set_x(state.at - 0.5)
     figure.moving["words"].set_text(
-        f"{state.operators[state.at]} runs: {sum(held(state))} tensors, "
-        f"{state.alive[state.at]:,} bytes in RAM"
+        f"{sum(held(state))} tensors, {state.alive[state.at]:,} bytes"
     )
     return figure
 
@@ -133,7 +132,7 @@ def _outline(ax):
 def _short(operator):
     """'DEPTHWISE_CONV_2D 3' -> three short lines"""
     name, number = operator.rsplit(" ", 1)
-    name = name.replace("DEPTHWISE_CONV", "DW_CONV").replace("FULLY_CONNECTED", "DENSE")
+    name = name.replace("DEPTHWISE_CONV", "DW_CONV").replace("FULLY_CONNECTED", "FC")
     name = name.replace("SOFTMAX", "SOFT_MAX")
     return f"{number}\n{name.replace('_2D', '').replace('_', chr(10))}"
 
@@ -346,7 +345,7 @@ def draw_fits(state: Fits):
                 text, color, weight = f"✗ {verdict}".replace(" + ", "\n+ "), style.RED, "normal"
                 if verdict == "fits":
                     shares = state.flash[row][board], state.ram[row][board]
-                    text = f"✓ {_percent(shares[0])}\n{_percent(shares[1])}"
+                    text = f"{_percent(shares[0])}\n{_percent(shares[1])}"
                     color, weight = style.GREEN, "bold"
                 elif verdict == "refused":
                     text, color = "– not\nrun", style.GREY
@@ -360,8 +359,8 @@ def draw_fits(state: Fits):
                       rotation=40, ha="left", rotation_mode="anchor")  # fmt: skip
         ax.xaxis.tick_top()
         ax.set(xlim=(-0.6, len(state.boards) - 0.4), ylim=(len(state.rows) - 0.4, -0.6))
-        ax.set_xlabel("✓ share of flash, below it of RAM (flash with an estimate of TFLM's code); "
-                      "✗ what is too small", fontsize=9)  # fmt: skip
+        ax.set_xlabel("bold, it fits: share of flash, below it of RAM (flash with an estimate of "
+                      "TFLM's code); ✗ what is too small", fontsize=9)  # fmt: skip
         ax.grid(False)
         ax.spines[["left", "bottom"]].set_visible(False)
         ax.tick_params(length=0)

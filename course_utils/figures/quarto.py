@@ -49,7 +49,10 @@ def _ask(question: str) -> bool | None:
     """The answer on a terminal; None where there is nobody to ask."""
     if not (sys.stdin and sys.stdin.isatty()):
         return None
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
 
 
 def place(
@@ -62,7 +65,7 @@ def place(
     """
     contents = {images / f"{name}.svg": (folder / f"{name}.svg").read_bytes() for name in names}
     for target, content in list(contents.items()):
-        if target.exists() and target.read_bytes() != content:
+        if os.path.lexists(target) and not (target.is_file() and target.read_bytes() == content):
             answer = ask(f"{target} is there and differs. Replace it?")
             if answer is None:
                 raise FileExistsError(
@@ -79,5 +82,4 @@ def place(
             # The chapter is beside images/.
             # A line of its own paragraph is a figure, one in a row of words a picture.
             print(told.replace(f"]({name}.svg)", f"]({images.name}/{name}.svg)"), end="\n\n")
-    print(f"{len(contents)} of {len(names)} in {os.path.relpath(images)}. Paste the lines above.",
-          file=sys.stderr)  # fmt: skip
+    print(f"{len(contents)} of {len(names)} in {images}. Paste the lines above.", file=sys.stderr)

@@ -228,7 +228,9 @@ def excerpt(folder: Path, name: str, start: str, lines: int) -> None:
         for number, line in enumerate(text):
             if start in line:
                 print(f"{path.relative_to(folder)}:")
-                print("\n".join(part[:96].rstrip() for part in text[number : number + lines]))
+                for part in text[number : number + lines]:
+                    short = len(part) <= 96
+                    print(part if short else part[:96].rpartition(", ")[0] + ", …")
                 return
     raise ValueError(f"No file {name} below {folder} has a line with {start!r}.")
 
@@ -309,7 +311,7 @@ def framework_rows() -> list[checks.Row]:
     counted = frameworks.count_operations()
     counted[f"TFLM {runtime['tflite_micro']}"] = len(runtime["known"])
     why = (
-        "Releases since 2023 added some.",
+        "The slide rounds, and counts an earlier release.",
         "LiteRT is TensorFlow Lite's new name; its list has grown.",
         "TFLM has taken over more of LiteRT's operators since. A device links only those that its "
         "network uses.",

@@ -29,11 +29,14 @@ from course_utils.explorers import micro as explorers
 from course_utils.scenes import micro as scenes
 
 # %%
+parts = scenes.record("watch_cnn", "int8")["arena"]
+
+# %%
 checks.predict(
     "11.arena",
     "How much RAM does TFLM need to run the Watch network in int8, in bytes?",
     {
-        "less than 2,048 (it would fit the Uno)": (0, 2_048),
+        "less than 2,048, all that the Uno has": (0, 2_048),
         "2,048 to 8,000": (2_048, 8_000),
         "8,000 to 20,000: about the size of the file": (8_000, 20_000),
         "more than 20,000": (20_000, 1e9),
@@ -41,8 +44,8 @@ checks.predict(
     unit="bytes",
     reveal=scenes.record("watch_cnn", "int8")["smallest_arena"],
     because="The file's size says nothing about it: the weights stay in flash. RAM holds the "
-    "activations that are alive at once, at most 2,400 bytes here, and about as much again for "
-    "the interpreter's own records.",
+    f"activations that are alive at once, at most {parts['head']:,} bytes here, and "
+    f"{parts['tail']:,} more for what the interpreter keeps for good.",
 )
 
 # %% [markdown]
@@ -294,9 +297,10 @@ for name in scenes.NETWORKS:
 
 # %% [markdown]
 # In float32, TFLM and LiteRT's reference kernels agree to the last bit; XNNPACK adds in another
-# order. In int8, our integer engine agrees with TFLM everywhere. In int16x8 no answer changes, but
-# values differ. Where does that come from? Each operator gets the codes that reach it in TFLM, 500
-# inputs of each network. The number of values that differ, and by how many codes:
+# order. In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ
+# in a few values: in dense layers they round once, TFLM twice (notebook 07). In int16x8 no answer
+# changes, but values differ. Where does that come from? Each operator gets the codes that reach it
+# in TFLM, 500 inputs of each network. The number of values that differ, and by how many codes:
 
 # %%
 for name in scenes.NETWORKS:
@@ -406,7 +410,7 @@ print(scenes.framework_table(times))
 assert times["LiteRT"] < times["TensorFlow"]
 
 # %% [markdown]
-# TensorFlow needs the longest for one window: it is made for large batches. XNNPACK's kernels are
+# TensorFlow needs the longest for one window, called as here from Python. XNNPACK's kernels are
 # written for this computer's processor, TFLM's plain ones for any; **which of the two is faster
 # here says nothing about a board**, where LiteRT does not fit at all.
 #

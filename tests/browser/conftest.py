@@ -1,4 +1,4 @@
-"""Browser tests need a Chromium: without one they are skipped, or fail if LAB_REQUIRE_BROWSER=1."""
+"""Browser tests need a Chromium: without one they are skipped, or fail if LAB_REQUIRE_TOOLS=1."""
 
 import os
 import shutil
@@ -25,8 +25,8 @@ def _missing() -> str:
 @pytest.fixture(scope="session")
 def chrome():
     missing = _missing()
-    if missing and os.environ.get("LAB_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"LAB_REQUIRE_BROWSER=1, but there is {missing}")
+    if missing and os.environ.get("LAB_REQUIRE_TOOLS") == "1":
+        pytest.fail(f"LAB_REQUIRE_TOOLS=1, but there is {missing}")
     if missing:
         pytest.skip(f"2026-11-22: a browser test, and there is {missing}")
     with jupyter_page.browser() as chrome:

@@ -7,8 +7,7 @@ import pytest
 
 from course_utils import data, float_engine, models
 from course_utils.experiments import pruning as experiments
-
-RECORDED = ("pruning_sweep", "pruning_sensitivity", "pruning_grid")
+from course_utils.experiments.__main__ import EXPERIMENTS
 
 
 def count(network, dataset, s, split="test"):
@@ -28,7 +27,7 @@ def right_when_dense(name):
     return count(network, dataset, {})[2]
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_results_tell_where_they_come_from_and_are_fresh(name):
     record = data.result(name).record
     assert record["command"] == f"python -m course_utils.experiments {name}"

@@ -1,12 +1,14 @@
 """Imports only go down: what a fresh interpreter has loaded after importing one module."""
 
-import importlib.util
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import course_utils
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,19 +26,29 @@ NUMBERS = [
     "intervals",
     "distributions",
 ]
-NO_TENSORFLOW = ["data", "models", "env", "style", "figures", "widgets", "explorers", "checks"]
+VIEW_FLOOR = {
+    "checks",
+    "exercises",
+    "explorers",
+    "figures",
+    "gallery",
+    "notebook_builder",
+    "scenes",
+    "standalone",
+    "style",
+    "widgets",
+}
+EVERY = [
+    module.name.removeprefix("course_utils.")
+    for module in pkgutil.walk_packages(course_utils.__path__, "course_utils.")
+    if not module.name.endswith("__main__")
+]
 
 
-def existing(names):
-    return [name for name in names if importlib.util.find_spec(f"course_utils.{name}")]
-
-
-def loaded_by(module):
-    """The top-level packages that importing course_utils.MODULE loads."""
-    code = (
-        f"import sys; import course_utils.{module};"
-        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    )
+def loaded_by(*modules):
+    """The top-level packages that importing these modules of course_utils loads."""
+    imports = "; ".join(f"import course_utils.{module}" for module in modules)
+    code = f"import sys; {imports}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -54,12 +66,12 @@ def third_party(packages):
     return packages - set(sys.stdlib_module_names) - {"course_utils", "__main__", "__mp_main__"}
 
 
-def test_the_list_of_modules_is_not_stale():
-    assert {"pruning", "coding"} <= set(existing(NUMBERS))
-    assert "data" in existing(NO_TENSORFLOW)
+def test_the_lists_of_modules_are_not_stale():
+    assert set(NUMBERS) <= set(EVERY)
+    assert set(EVERY) >= VIEW_FLOOR
 
 
-@pytest.mark.parametrize("module", existing(NUMBERS))
+@pytest.mark.parametrize("module", NUMBERS)
 def test_the_floor_of_numbers_is_numpy_only(module):
     packages = loaded_by(module)
     assert not packages & (HEAVY | VIEWS)
@@ -68,9 +80,14 @@ def test_the_floor_of_numbers_is_numpy_only(module):
     assert not extra
 
 
-@pytest.mark.parametrize("module", existing(NO_TENSORFLOW))
-def test_importing_does_not_import_tensorflow(module):
-    assert not loaded_by(module) & HEAVY
+def test_importing_does_not_import_tensorflow():
+    assert not loaded_by(*EVERY) & HEAVY
+
+
+def test_machines_do_not_import_views():
+    machines = [name for name in EVERY if name.split(".")[0] not in VIEW_FLOOR]
+    assert {"data", "fine_tuning", "micro.project", "experiments.sparsity"} <= set(machines)
+    assert not loaded_by(*machines) & (HEAVY | VIEWS)
 
 
 def test_env_imports_the_standard_library_only():

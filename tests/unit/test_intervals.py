@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from course_utils.intervals import mcnemar_exact, paired_difference, wilson
 
@@ -107,7 +108,6 @@ def test_mcnemar_refuses_what_is_no_count(count):
 
 
 def test_both_equal_scipy():
-    stats = pytest.importorskip("scipy.stats", reason="SciPy is only there if TF model opt. is")
     for correct, n in [(0, 7), (7, 7), (98, 100), (9012, 10_000)]:
         interval = stats.binomtest(correct, n).proportion_ci(0.95, method="wilson")
         assert wilson(correct, n) == pytest.approx((interval.low, interval.high), abs=1e-12)

@@ -27,10 +27,10 @@ STRICT = ["-std=c++14", "-Wall", "-Wextra", "-Werror"]
 
 
 def compiler(name):
-    """The compiler, or skip; fail where LAB_REQUIRE_COMPILERS=1 says that it must be there."""
+    """The compiler, or skip; fail where LAB_REQUIRE_TOOLS=1 says that it must be there."""
     if shutil.which(name) is None:
-        if os.environ.get("LAB_REQUIRE_COMPILERS") == "1":
-            pytest.fail(f"LAB_REQUIRE_COMPILERS=1, but there is no {name} on the PATH")
+        if os.environ.get("LAB_REQUIRE_TOOLS") == "1":
+            pytest.fail(f"LAB_REQUIRE_TOOLS=1, but there is no {name} on the PATH")
         pytest.skip(f"2026-11-24: the project is compiled with {name}, which is not on the PATH")
     return name
 

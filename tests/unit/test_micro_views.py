@@ -119,7 +119,7 @@ def test_the_sweep_starts_at_the_peak_and_names_what_is_alive():
     assert sweep.index == 2
     assert "DEPTHWISE_CONV_2D 1, CONV_2D 2 must be in RAM, 9,408 bytes" in sweep.alts[2]
     sweep.index = 11
-    assert "32 bytes in RAM" in sweep.figure.moving["words"].get_text()
+    assert sweep.figure.moving["words"].get_text() == "2 tensors, 32 bytes"
 
 
 def test_the_table_of_boards_says_what_the_budgets_say():

@@ -1,6 +1,7 @@
 """Quarto's line of a figure, as pandoc reads it, and its way into a chapter."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -20,6 +21,8 @@ NASTY = [
 def parsed(line):
     """(id, caption, alt, path, classes) of the one image in the line, as pandoc reads it."""
     if not shutil.which("pandoc"):
+        if os.environ.get("LAB_REQUIRE_TOOLS") == "1":
+            pytest.fail("LAB_REQUIRE_TOOLS=1, but there is no pandoc on the PATH")
         # Debian's pandoc is installed by .ci/run; elsewhere a scribe's Quarto brings one.
         pytest.skip("2026-11-24: pandoc is not on the PATH: sudo apt-get install pandoc")
     done = subprocess.run(
