@@ -40,7 +40,7 @@ def transfer_seconds(checkpoint: data.Checkpoint, kbit_per_s: float) -> float:
 def framework_rows() -> list[checks.Row]:
     """The lecture's numbers of operations beside those counted in the installed packages."""
     why = (
-        "Releases since 2023 added some.",
+        "The slide rounds, and counts an earlier release.",
         "LiteRT is TensorFlow Lite's new name. Its list has grown; on a device, each operator that "
         "is linked costs flash.",
     )
