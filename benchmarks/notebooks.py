@@ -38,6 +38,7 @@ def measure(notebook, folder):
     client = NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(folder)}},
         on_cell_executed=executed,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # not: "TCP without encryption"
     )  # fmt: skip
     start = time.perf_counter()
     client.execute()
