@@ -117,7 +117,8 @@ def _number(value, decimals=None):
         if value and not 1e-4 <= abs(value) < 1e12:
             return f"{value:.3g}"
         decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{round(float(value), decimals):,.{max(0, decimals)}f}"
+    rounded = round(float(value), decimals) + 0.0  # no "-0.0"
+    return f"{rounded:,.{max(0, decimals)}f}"
 
 
 def _with_unit(number, unit):

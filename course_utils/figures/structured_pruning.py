@@ -170,14 +170,14 @@ def alt_pattern(state: Pattern) -> str:
     return (
         f"{state.n} of every {state.m} weights of {state.layer} kept, chosen "
         f"{PATTERNS[state.along]}: {state.groups - state.broken:,} of {state.groups:,} groups of "
-        f"{state.m} inputs hold at most {state.n}. Of the weights' energy "
-        f"{state.energy[state.along]:.1%} is kept; the same number chosen anywhere keeps "
+        f"{state.m} inputs hold at most {state.n}. Of the weights' sum of "
+        f"squares {state.energy[state.along]:.1%} is kept; the same number chosen anywhere keeps "
         f"{state.energy['anywhere']:.1%}."
     )
 
 
 def claim_pattern(state: Pattern) -> bool:
-    """Wrong axis: energy within a point of the right one's, 30 to 36 % of the groups broken."""
+    """Wrong axis: sum of w² within a point of the right one's, 30 to 36 % of the groups broken."""
     return bool(
         state.along == "outputs"
         and abs(state.energy["outputs"] - state.energy["inputs"]) < 0.01
@@ -188,7 +188,7 @@ def claim_pattern(state: Pattern) -> bool:
 
 
 def draw_pattern(state: Pattern, figure=None):
-    """Draw a corner of the matrix with its groups, and the energy that each way keeps. -> Figure"""
+    """Draw a corner of the matrix with its groups, and the sum of w^2 each way keeps. -> Figure"""
     outputs, inputs = state.weights.shape
     if figure is None:
         figure = style.figure(width=9.0, height=4.4)

@@ -804,3 +804,7 @@ def test_checks_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign():
+    assert str(checks.Measured(-0.03, -0.45, 0.39, unit="points")).startswith("0.0 points (-0.5")
