@@ -10,7 +10,8 @@ import platform
 import sys
 import time
 
-from course_utils import conversion, data, env, evaluation, models
+from course_utils import env
+from course_utils.machines import conversion, data, evaluation, models
 
 BASELINE_INPUTS = 500
 

@@ -17,11 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 BOOK = """
-import sys; from pathlib import Path; from course_utils.figures import book
+import sys; from pathlib import Path; from course_utils.workshop.book import book
 book.FOLDER = Path(sys.argv[1]); sys.exit(book.main(sys.argv[2:]))
 """
 BASELINE = """
-import sys; from course_utils import style; from course_utils.figures import registry
+import sys; from course_utils import style; from course_utils.workshop.book import registry
 for entry in registry.ENTRIES:
     with style.rc():
         figure = entry.draw(entry.scene())
@@ -39,7 +39,7 @@ def seconds(code: str, folder: Path, *arguments: str) -> float:
 
 
 def main(repeats: int = 3) -> None:
-    from course_utils.figures import registry
+    from course_utils.workshop import registry
 
     times: dict[str, list[float]] = {}
     for _ in range(repeats):

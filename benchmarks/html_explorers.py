@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
 
 from benchmarks import sliders  # noqa: E402
-from course_utils import gallery, standalone, widgets  # noqa: E402
+from course_utils.views import standalone, widgets  # noqa: E402
+from course_utils.workshop import gallery  # noqa: E402
 
 PRESSES_AHEAD = 3  # the first presses warm the caches
 

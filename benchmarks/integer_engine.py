@@ -19,9 +19,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from course_utils import data, env, models
-from course_utils.integer_engine import IntegerModel
-from course_utils.quantization import quantize
+from course_utils import env
+from course_utils.engines.integer_engine import IntegerModel
+from course_utils.machines import data, models
+from course_utils.numbers.quantization import quantize
 
 BATCH = 256
 

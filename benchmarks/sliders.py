@@ -24,7 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
 
-from course_utils import style, widgets  # noqa: E402
+from course_utils.views import style, widgets  # noqa: E402
 
 POSITIONS = np.round(np.linspace(0, 2, 41), 2)  # s: the threshold in standard deviations
 

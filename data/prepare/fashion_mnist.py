@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from course_utils import data  # noqa: E402
+from course_utils.machines import data  # noqa: E402
 
 PACKAGE = "dataset-fashion-mnist"
 FILES = {  # name: (MD5 of the uncompressed stream, shape)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from course_utils import data  # noqa: E402
+from course_utils.machines import data  # noqa: E402
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ import numpy as np
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 import untrusted  # noqa: E402
 
-from course_utils import data  # noqa: E402
+from course_utils.machines import data  # noqa: E402
 
 PACKAGE = "seglearn==1.2.5"
 MEMBER = "watch_dataset.npy"

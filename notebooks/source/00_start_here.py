@@ -37,8 +37,9 @@ env.check_kernel()
 # two convolutions, two dense layers and 56,714 weights. An over-the-air update sends them all.
 
 # %%
-from course_utils import checks, data, models
-from course_utils.scenes import boards as scenes
+from course_utils.machines import data, models
+from course_utils.views import checks
+from course_utils.labs.start_here import scenes
 
 network = data.checkpoint("fashion_cnn")
 
@@ -68,7 +69,7 @@ checks.predict(
 # too: this is the least.
 
 # %%
-from course_utils.explorers import boards
+from course_utils.labs.start_here import explorers as boards
 
 boards.fit()
 

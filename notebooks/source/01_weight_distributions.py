@@ -24,9 +24,9 @@ env.check_kernel()
 # %%
 import numpy as np
 
-from course_utils import checks
-from course_utils.distributions import NORMAL_WITHIN_1_SIGMA
-from course_utils.scenes import weights as scenes
+from course_utils.views import checks
+from course_utils.numbers.distributions import NORMAL_WITHIN_1_SIGMA
+from course_utils.labs.weight_distributions import scenes
 
 lite0 = scenes.efficientnet_lite0()
 within = np.array([d.within[0] for d in lite0.distributions])
@@ -56,7 +56,7 @@ checks.predict(
 # hides.
 
 # %%
-from course_utils.explorers import weights as explorers
+from course_utils.labs.weight_distributions import explorers
 
 explorers.distributions()
 

@@ -24,9 +24,10 @@ env.check_kernel()
 # where $\sigma_l$ is the standard deviation of layer $l$'s weights.
 
 # %%
-from course_utils import checks, data
-from course_utils.explorers import pruning as explorers
-from course_utils.scenes import pruning as scenes
+from course_utils.machines import data
+from course_utils.views import checks
+from course_utils.labs.magnitude_pruning import explorers
+from course_utils.labs.magnitude_pruning import scenes
 
 sweep = scenes.pruning_sweep("fashion_cnn")
 
@@ -93,7 +94,7 @@ def magnitude_mask(weights, threshold):
 checks.check("02.mask", magnitude_mask)
 
 # %% [markdown]
-# `course_utils.pruning` holds the same two functions. From here on, the notebook uses those.
+# `course_utils.numbers.pruning` holds the same two functions. From here on, the notebook uses those.
 
 # %% [markdown]
 # ## One threshold per layer
@@ -157,7 +158,7 @@ if my_s is not ...:
 # length of an encoding that decodes back to the same weights.
 
 # %%
-from course_utils import coding, pruning
+from course_utils.numbers import coding, pruning
 
 network = data.checkpoint("fashion_cnn")
 kernels = {n: w for n, w in network.weights.items() if n.endswith("kernel")}

@@ -21,9 +21,10 @@ env.check_kernel()
 # units with all of their connections ("pruning neurons").
 
 # %%
-from course_utils import checks, data
-from course_utils.explorers import structured_pruning as explorers
-from course_utils.scenes import structured_pruning as scenes
+from course_utils.machines import data
+from course_utils.views import checks
+from course_utils.labs.structured_pruning import explorers
+from course_utils.labs.structured_pruning import scenes
 
 # %%
 checks.predict(
@@ -217,7 +218,8 @@ if sparsity_at(0.5, 1, 0.9):
 # optimization toolkit (tfmot) prunes along the schedule and holds the zeros.
 
 # %%
-from course_utils import fine_tuning, widgets
+from course_utils.machines import fine_tuning
+from course_utils.views import widgets
 
 my_network, my_method, my_sparsity = "lenet_300_100", "gradual", 0.9
 
@@ -303,7 +305,8 @@ for criterion in scenes.CRITERIA:
 # zeros in place, and the *rebuilt* one, in which they are gone. Their outputs are the same.
 
 # %%
-from course_utils import channel_pruning, float_engine
+from course_utils.engines import float_engine
+from course_utils.numbers import channel_pruning
 
 network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
 scores = channel_pruning.scores(network.layers, network.weights, "l1")
@@ -328,7 +331,7 @@ for name, own_layers in (("masked", network.layers), ("rebuilt", layers)):
 # time, as in notebook 08.
 
 # %%
-from course_utils import conversion, evaluation, models
+from course_utils.machines import conversion, evaluation, models
 
 files = {}
 for name, own_layers, own_weights in widgets.progress(

@@ -20,9 +20,11 @@ env.check_kernel()
 # %%
 import numpy as np
 
-from course_utils import checks, data, floats, models, soft_float
-from course_utils.explorers import floats as explorers
-from course_utils.scenes import floats as scenes
+from course_utils.machines import data, models
+from course_utils.numbers import floats, soft_float
+from course_utils.views import checks
+from course_utils.labs.floating_point import explorers
+from course_utils.labs.floating_point import scenes
 
 # %%
 checks.predict(

@@ -26,7 +26,7 @@ env.check_kernel()
 # float values*: these $r$.
 
 # %%
-from course_utils.explorers import quantization as explorers
+from course_utils.labs.float_to_int8 import explorers
 
 explorers.affine_mapping()
 
@@ -41,8 +41,10 @@ explorers.affine_mapping()
 # ## Predict
 
 # %%
-from course_utils import checks, data, quantization
-from course_utils.scenes import quantization as scenes
+from course_utils.machines import data
+from course_utils.numbers import quantization
+from course_utils.views import checks
+from course_utils.labs.float_to_int8 import scenes
 
 # %%
 checks.predict(
@@ -189,7 +191,7 @@ def dequantize(q, scale, zero_point):
 checks.check("06.dequantize", dequantize)
 
 # %% [markdown]
-# `course_utils.quantization` holds these functions with the converter's own rounding of ties; its
+# `course_utils.numbers.quantization` holds these functions with the converter's own rounding of ties; its
 # tests compare them with the int8 weights in converted files, and all are equal. Five real weights
 # on their way:
 
@@ -316,7 +318,7 @@ for bits in (4, 5, 6):
 # Repeat a small part of it here, on this machine, with 1,000 validation images:
 
 # %% tags=["nbval-ignore-output"]
-from course_utils import widgets
+from course_utils.views import widgets
 
 quantized, float32 = scenes.measure(
     "fashion_dscnn", 4, "per tensor, symmetric", track=lambda s: widgets.progress(s, "Measuring")

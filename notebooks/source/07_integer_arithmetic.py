@@ -27,9 +27,10 @@ env.check_kernel()
 # $S_2$ and $S_3$ is a whole number.
 
 # %%
-from course_utils import checks, data
-from course_utils.explorers import integers as explorers
-from course_utils.scenes import integers as scenes
+from course_utils.machines import data
+from course_utils.views import checks
+from course_utils.labs.integer_arithmetic import explorers
+from course_utils.labs.integer_arithmetic import scenes
 
 counts = {
     "none": (0, 1),
@@ -218,7 +219,7 @@ print(f"so it can add up                        {(2**31 - 1) // most:>13,} produ
 # $$M \approx \mathrm{multiplier} \cdot 2^{\,\mathrm{shift} - 31}$$
 
 # %%
-from course_utils import integer_engine as engine
+from course_utils.engines import integer_engine as engine
 
 print("        M     multiplier   shift   relative error")
 for M in layer.real_multipliers[:4]:
@@ -297,14 +298,14 @@ if mine is not None:
 # %% [markdown]
 # A convolution is the same sum over a window. Max pooling compares codes. Softmax needs an
 # exponential and a division: both are made of integers too, in the last section of
-# `course_utils/integer_engine.py`.
+# `course_utils/engines/integer_engine.py`.
 #
 # ## Measure: the whole network, the whole test set
 #
 # `IntegerModel` reads the file and runs these functions from input to output.
 
 # %%
-from course_utils import widgets
+from course_utils.views import widgets
 
 tflite = data.model("fashion_cnn", "int8")
 model = engine.IntegerModel(tflite)
@@ -325,7 +326,7 @@ print(f"{right:,} of {len(answers):,} right; float32: {scenes.accuracy('float32'
 # runs 2,000; all 10,000 were run once and recorded.
 
 # %% tags=["nbval-ignore-output"]
-from course_utils import micro
+from course_utils.machines import micro
 
 if micro.missing():
     print(micro.missing(), "Recorded:", scenes.images_differing("TFLM"), "differ.")

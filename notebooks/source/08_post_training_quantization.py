@@ -21,9 +21,10 @@ env.check_kernel()
 # "8-bit integer parameters means 4x smaller model", it says.
 
 # %%
-from course_utils import checks, data, models
-from course_utils.explorers import techniques as explorers
-from course_utils.scenes import techniques as scenes
+from course_utils.machines import data, models
+from course_utils.views import checks
+from course_utils.labs.post_training_quantization import explorers
+from course_utils.labs.post_training_quantization import scenes
 
 # %%
 checks.predict(
@@ -85,7 +86,8 @@ checks.check("08.bytes", int8_bytes)
 # their labels.
 
 # %%
-from course_utils import conversion, evaluation, widgets
+from course_utils.machines import conversion, evaluation
+from course_utils.views import widgets
 
 network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
 model = models.set_weights(models.build("fashion_cnn"), network.weights)

@@ -21,9 +21,10 @@ env.check_kernel()
 # the depthwise network get 4 bits, with one scale for each kernel; activations keep 8.
 
 # %%
-from course_utils import checks, data
-from course_utils.explorers import training_aware as explorers
-from course_utils.scenes import training_aware as scenes
+from course_utils.machines import data
+from course_utils.views import checks
+from course_utils.labs.quantization_aware_training import explorers
+from course_utils.labs.quantization_aware_training import scenes
 
 # %%
 checks.predict(
@@ -182,7 +183,9 @@ for method in ("ptq", "qat"):
 # TensorFlow starts here.
 
 # %%
-from course_utils import quantization_aware, simulated_quantization, widgets
+from course_utils.engines import simulated_quantization
+from course_utils.machines import quantization_aware
+from course_utils.views import widgets
 
 network, images = data.checkpoint("fashion_dscnn"), data.load("fashion_mnist")
 layers, weights = simulated_quantization.fold_batch_norm(network.layers, network.weights)
@@ -195,7 +198,7 @@ with widgets.progress_bar("Training with 4-bit weights") as report:
     )
 
 # %% tags=["nbval-ignore-output"]
-from course_utils import evaluation
+from course_utils.machines import evaluation
 
 x, y = images.x_test, images.y_test
 before = quantization_aware.predict(layers, weights, x, ranges=ranges, **how)
@@ -214,8 +217,9 @@ assert qat.value > ptq.value + 0.2
 # installed.
 
 # %%
-from course_utils import integer_engine, micro
-from course_utils.quantization import quantize
+from course_utils.engines import integer_engine
+from course_utils.machines import micro
+from course_utils.numbers.quantization import quantize
 
 tflite = data.model("fashion_dscnn_qat")
 model = integer_engine.IntegerModel(tflite)

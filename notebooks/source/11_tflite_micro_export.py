@@ -24,9 +24,10 @@ env.check_kernel()
 # (memory) and 1MB of Flash (storage)", says the lecture.
 
 # %%
-from course_utils import checks, data, micro
-from course_utils.explorers import micro as explorers
-from course_utils.scenes import micro as scenes
+from course_utils.machines import data, micro
+from course_utils.views import checks
+from course_utils.labs.tflite_micro_export import explorers
+from course_utils.labs.tflite_micro_export import scenes
 
 # %%
 parts = scenes.record("watch_cnn", "int8")["arena"]
@@ -81,7 +82,8 @@ print(micro.compatibility(watch))
 # the conversion.
 
 # %%
-from course_utils import conversion, models, widgets
+from course_utils.machines import conversion, models
+from course_utils.views import widgets
 
 images = data.load("fashion_mnist")
 network = data.checkpoint("fashion_cnn")
@@ -104,7 +106,7 @@ for mode, tflite in files.items():
 # own: TFLM stops the whole process where it meets what it does not expect.
 
 # %% tags=["nbval-ignore-output"]
-from course_utils import evaluation
+from course_utils.machines import evaluation
 
 if micro.missing():
     print(micro.missing(), "These are the recorded results:")
@@ -316,7 +318,7 @@ for name in scenes.NETWORKS:
 # The windows that you have here, now in TFLM and in the integer engine:
 
 # %%
-from course_utils import integer_engine
+from course_utils.engines import integer_engine
 
 exercises = data.load("watch")
 codes = evaluation.to_input(exercises.x_test, watch)

@@ -10,8 +10,8 @@ from jupyter_page import ROOT
 from PIL import Image
 
 from benchmarks import html_explorers, sliders
-from course_utils import gallery
-from course_utils.explorers import techniques
+from course_utils.labs.post_training_quantization import explorers as techniques
+from course_utils.workshop import gallery
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Every test that takes `source` runs once for each notebook of the suite."""
 
-from course_utils.notebook_builder import sources
+from course_utils.workshop.notebook_builder import sources
 
 
 def pytest_generate_tests(metafunc):

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from course_utils import notebook_builder as builder
+from course_utils.workshop import notebook_builder as builder
 
 SOURCE = """
     # %% [markdown]

@@ -1,6 +1,6 @@
 """The notebooks in the repository are what their sources say, run, and all there."""
 
-from course_utils.notebook_builder import check, orphans, sources
+from course_utils.workshop.notebook_builder import check, orphans, sources
 
 
 def test_there_are_notebooks():

@@ -9,7 +9,7 @@ import re
 import nbformat
 import pytest
 
-from course_utils.notebook_builder import make_notebook, notebook_path
+from course_utils.workshop.notebook_builder import make_notebook, notebook_path
 
 DISTINCTIVE = 10  # characters; a shorter line, such as `return x`, may stand anywhere
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import notebook_source
-from course_utils.notebook_source import STUB, SourceError, read_cells, split_solution
+from course_utils.workshop import notebook_source
+from course_utils.workshop.notebook_source import STUB, SourceError, read_cells, split_solution
 
 
 def code(text):

@@ -8,7 +8,7 @@ import matplotlib.image
 import nbformat
 import pytest
 
-from course_utils.notebook_builder import ROLES, make_notebook, notebook_path
+from course_utils.workshop.notebook_builder import ROLES, make_notebook, notebook_path
 
 WAY = ["predict", "explore", "explain", "measure", "check yourself", "read next"]
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from course_utils import channel_pruning, data, float_engine, models
+from course_utils.engines import float_engine, layer_specs
+from course_utils.machines import data, models
+from course_utils.numbers import channel_pruning
 
 NETWORKS = tuple(models.ARCHITECTURES)
 
@@ -38,7 +40,7 @@ def test_the_rebuilt_network_answers_as_the_masked_one(network):
         np.testing.assert_allclose(
             float_engine.forward(*smaller, x), float_engine.forward(layers, masked, x), atol=1e-5
         )
-        assert {n: w.shape for n, w in smaller[1].items()} == models.weight_shapes(
+        assert {n: w.shape for n, w in smaller[1].items()} == layer_specs.weight_shapes(
             smaller[0], shape
         )
         assert np.ptp(logits, axis=0).min() > 0  # the test could fail: outputs do vary
@@ -75,7 +77,7 @@ def test_half_the_channels_are_a_quarter_of_the_arithmetic_between_two_pruned_la
     layers, weights = channel_pruning.rebuild(network.layers, network.weights, kept)
     after = channel_pruning.cost(layers, (28, 28, 1))
     assert before.macs / after.macs >= 3  # the bound
-    conv2 = {row.name: row.macs for row in models.describe(layers, (28, 28, 1))}["conv2"]
+    conv2 = {row.name: row.macs for row in layer_specs.describe(layers, (28, 28, 1))}["conv2"]
     assert conv2 * 4 == 11 * 11 * 3 * 3 * 16 * 32
     assert after.bytes == sum(w.nbytes for w in weights.values())
 

@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import checks, exercises, pruning
-from course_utils.checks import Exercise, Measured, Row, beside_lecture, check, predict, scoreboard
+from course_utils import exercises
+from course_utils.numbers import pruning
+from course_utils.views import checks
+from course_utils.views.checks import (
+    Exercise,
+    Measured,
+    Row,
+    beside_lecture,
+    check,
+    predict,
+    scoreboard,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from course_utils import data
-from course_utils.figures import book, quantization, registry
-from course_utils.scenes import quantization as scenes
+from course_utils.labs.float_to_int8 import figures as quantization
+from course_utils.labs.float_to_int8 import scenes
+from course_utils.machines import data
+from course_utils.workshop import book, registry
 
 
 def by_id(entry):

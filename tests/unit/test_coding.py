@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from course_utils import coding
+from course_utils.numbers import coding
 
 sparse = arrays(
     np.float32,

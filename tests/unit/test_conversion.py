@@ -6,16 +6,10 @@ import warnings
 import numpy as np
 import pytest
 
-from course_utils import (
-    conversion,
-    data,
-    env,
-    evaluation,
-    models,
-    quantization_aware,
-    tflite_file,
-)
-from course_utils import simulated_quantization as simulated
+from course_utils import env
+from course_utils.engines import layer_specs, tflite_file
+from course_utils.engines import simulated_quantization as simulated
+from course_utils.machines import conversion, data, evaluation, models, quantization_aware
 
 pytestmark = pytest.mark.tensorflow
 
@@ -191,7 +185,7 @@ def test_the_shipped_files_are_what_convert_writes():
         stored = [t for t in tflite_file.read(data.model(name)).tensors
                   if t.data is not None and t.type == "int8"]  # fmt: skip
         assert sum(t.size for t in stored) == sum(
-            weights[kernel].size for kernel in models.kernel_names(layers)
+            weights[kernel].size for kernel in layer_specs.kernel_names(layers)
         )
 
 

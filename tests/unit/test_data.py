@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course_utils import data, models
+from course_utils.engines import layer_specs
+from course_utils.machines import data, models
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_the_datasheet_describes_every_file():
 def test_checkpoint_fits_its_layers_and_is_read_only(name):
     checkpoint = data.checkpoint(name)
     shapes = {key: value.shape for key, value in checkpoint.weights.items()}
-    assert shapes == models.weight_shapes(checkpoint.layers, checkpoint.input_shape)
+    assert shapes == layer_specs.weight_shapes(checkpoint.layers, checkpoint.input_shape)
     assert all(value.dtype == np.float32 for value in checkpoint.weights.values())
     kernel = next(iter(checkpoint.weights))
     with pytest.raises(ValueError, match="read-only"):
@@ -214,7 +215,7 @@ def test_full_data_without_the_originals_says_how_to_get_them(folder, monkeypatc
 
 
 def weights_of(name):
-    shapes = models.weight_shapes(*models.resolve(name))
+    shapes = layer_specs.weight_shapes(*models.resolve(name))
     return {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
 
 

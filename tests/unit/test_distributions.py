@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import distributions
+from course_utils.numbers import distributions
 
 
 @given(st.lists(st.floats(-10, 10, width=32), min_size=2, max_size=60).filter(

@@ -5,9 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from course_utils import data, evaluation, float_engine, intervals, tflite_file
-from course_utils.integer_engine import IntegerModel
-from course_utils.quantization import quantize
+from course_utils.engines import float_engine, tflite_file
+from course_utils.engines.integer_engine import IntegerModel
+from course_utils.machines import data, evaluation
+from course_utils.numbers import intervals
+from course_utils.numbers.quantization import quantize
 
 
 @pytest.fixture(scope="module")

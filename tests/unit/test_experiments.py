@@ -5,9 +5,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from course_utils import data, float_engine, models
-from course_utils.experiments import pruning as experiments
-from course_utils.experiments.__main__ import EXPERIMENTS
+from course_utils.engines import float_engine, layer_specs
+from course_utils.labs.magnitude_pruning import experiments
+from course_utils.machines import data, models
+from course_utils.workshop.experiments import EXPERIMENTS
 
 
 def count(network, dataset, s, split="test"):
@@ -30,7 +31,7 @@ def right_when_dense(name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_results_tell_where_they_come_from_and_are_fresh(name):
     record = data.result(name).record
-    assert record["command"] == f"python -m course_utils.experiments {name}"
+    assert record["command"] == f"python -m course_utils.workshop.experiments {name}"
     for key in ("seed", "versions", "git_revision", "seconds", "what"):
         assert key in record
     files = data.manifest()["files"]
@@ -47,7 +48,7 @@ def test_sweep_again(name, position):
     record = data.result("pruning_sweep").record
     recorded = record["networks"][name]
     network, dataset = data.checkpoint(name), data.load(models.DATASETS[name])
-    kernels = models.kernel_names(network.layers)
+    kernels = layer_specs.kernel_names(network.layers)
     s = dict.fromkeys(kernels, record["s"][position])
     correct, undecided, right = count(network, dataset, s)
     assert abs(correct - recorded["correct"]["test"][position]) <= undecided
@@ -127,7 +128,7 @@ def test_grid_counts_equal_one_network_at_a_time():
     network, dataset = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
     x, y = dataset.x_test[:30], dataset.y_test[:30]
     counts = experiments.grid_counts(network, x, y)
-    kernels = models.kernel_names(network.layers)
+    kernels = layer_specs.kernel_names(network.layers)
     for point in [(0, 0, 0, 0), (12, 0, 3, 1), (1, 4, 7, 8), (0, 12, 0, 0)]:
         s = dict(zip(kernels, experiments.S_GRID[list(point)], strict=True))
         weights, _ = experiments.prune(network.weights, s)

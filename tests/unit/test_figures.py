@@ -19,11 +19,14 @@ from matplotlib.text import Text
 from PIL import Image
 from text_boxes import faults
 
-from course_utils import data, style
-from course_utils.figures import book, page, pruning, registry, weights
-from course_utils.scenes import boards as board_scenes
-from course_utils.scenes import pruning as scenes
-from course_utils.scenes import weights as weight_scenes
+from course_utils.labs.magnitude_pruning import figures as pruning
+from course_utils.labs.magnitude_pruning import scenes
+from course_utils.labs.start_here import scenes as board_scenes
+from course_utils.labs.weight_distributions import figures as weights
+from course_utils.labs.weight_distributions import scenes as weight_scenes
+from course_utils.machines import data
+from course_utils.views import style
+from course_utils.workshop import book, page, registry
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = ROOT / "figures" / "ids.txt"
@@ -38,7 +41,7 @@ def written(tmp_path_factory):
 
 def write_in_a_process(folder, seed, *ids):
     code = (
-        "import sys; from pathlib import Path; from course_utils.figures import book;"
+        "import sys; from pathlib import Path; from course_utils.workshop.book import book;"
         "book.FOLDER = Path(sys.argv[1]); sys.exit(book.main(sys.argv[2:]))"
     )
     done = subprocess.run(
@@ -192,10 +195,10 @@ def test_what_changed_is_drawn_again(change, written, tmp_path, monkeypatch):
 
 
 def test_a_figure_is_made_from_the_modules_it_uses():
-    names = {path.relative_to(ROOT).as_posix() for path in book._code("course_utils.scenes.boards")}
-    assert {"course_utils/figures/boards.py", "course_utils/scenes/boards.py",
-            "course_utils/models.py", "course_utils/style.py"} <= names  # fmt: skip
-    assert "course_utils/figures/floats.py" not in names
+    names = {path.relative_to(ROOT).as_posix() for path in book._code("course_utils.labs.start_here.scenes")}
+    assert {"course_utils/labs/start_here/figures.py", "course_utils/labs/start_here/scenes.py",
+            "course_utils/machines/models.py", "course_utils/views/style.py"} <= names  # fmt: skip
+    assert "course_utils/labs/floating_point/figures.py" not in names
     (one, other) = registry.find(["fig-boards", "fig-sqnr"])
     assert book.fingerprint(one) != book.fingerprint(other)
     wider = replace(one, scene=lambda: board_scenes.fit("fashion_cnn", 4))

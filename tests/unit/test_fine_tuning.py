@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from course_utils import data, fine_tuning, models, pruning
+from course_utils.engines import layer_specs
+from course_utils.machines import data, fine_tuning
+from course_utils.numbers import pruning
 
 LAYERS = (
     {"op": "conv2d", "name": "conv", "filters": 8, "kernel": (3, 3), "strides": (2, 2)},
@@ -25,7 +27,7 @@ def tiny():
         name: (np.abs if "variance" in name else np.asarray)(rng.normal(size=shape)).astype(
             np.float32
         )
-        for name, shape in models.weight_shapes(LAYERS, (9, 9, 4)).items()
+        for name, shape in layer_specs.weight_shapes(LAYERS, (9, 9, 4)).items()
     }
     return weights, rng.normal(size=(64, 9, 9, 4)).astype(np.float32), rng.integers(0, 3, 64)
 

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from course_utils import env, float_engine, models
+from course_utils import env
+from course_utils.engines import float_engine, layer_specs
+from course_utils.machines import models
 
 
 def random_weights(layers, input_shape, seed=0):
     """Weights of a plausible size, with batch norm statistics that aren't the identity."""
     rng = np.random.default_rng(seed)
     weights = {}
-    for name, shape in models.weight_shapes(layers, input_shape).items():
+    for name, shape in layer_specs.weight_shapes(layers, input_shape).items():
         value = rng.normal(size=shape)
         if name.endswith("kernel"):
             value /= np.sqrt(max(1, np.prod(shape[:-1])))
@@ -43,9 +45,9 @@ def test_every_layer_of_every_network_equals_keras(name):
     for (layer, ours), theirs in zip(trace.items(), every(x, training=False), strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, atol=1e-5, err_msg=layer)
     assert [value.shape[1:] for value in trace.values()] == [
-        row.output_shape for row in models.describe(layers, shape)
+        row.output_shape for row in layer_specs.describe(layers, shape)
     ]
-    assert model.count_params() == sum(row.parameters for row in models.describe(layers, shape))
+    assert model.count_params() == sum(row.parameters for row in layer_specs.describe(layers, shape))
 
 
 @pytest.mark.tensorflow
@@ -186,7 +188,7 @@ def test_wrong_channels_are_named(op):
 )
 def test_specs_that_can_not_be_are_named(layers, shape, message):
     with pytest.raises(ValueError, match=message):
-        models.describe(layers, shape)
+        layer_specs.describe(layers, shape)
 
 
 def test_unknown_network_names_those_there_are():
@@ -197,7 +199,7 @@ def test_unknown_network_names_those_there_are():
 
 
 def test_describe_counts_what_the_engine_computes():
-    rows = {row.name: row for row in models.describe(*models.resolve("fashion_dscnn"))}
+    rows = {row.name: row for row in layer_specs.describe(*models.resolve("fashion_dscnn"))}
     assert rows["conv1"].output_shape == (14, 14, 16)
     assert rows["depthwise2"].macs == 7 * 7 * 9 * 32
     assert rows["pointwise2"].parameters == 32 * 64

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import checks, data, floats
-from course_utils.explorers import floats as explorers
-from course_utils.figures import floats as figures
-from course_utils.scenes import floats as scenes
+from course_utils.labs.floating_point import explorers, figures, scenes
+from course_utils.machines import data
+from course_utils.numbers import floats
+from course_utils.views import checks
 
 FORMATS = ("float16", "bfloat16", "float8_e4m3", "float8_e5m2")
 NETWORKS = ("fashion_cnn", "lenet_300_100", "fashion_dscnn", "watch_cnn")
@@ -214,8 +214,8 @@ def test_the_two_eight_bit_formats_compare_as_told():
 
 def test_a_loss_is_what_one_counts_now():
     """The recorded loss of the smallest network, counted again."""
-    from course_utils import float_engine
-    from course_utils.experiments.quantization import folded
+    from course_utils.engines import float_engine
+    from course_utils.labs.float_to_int8.experiments import folded
 
     layers, weights, dataset = folded("watch_cnn")
     rounded = {key: floats.round_to(w, "float8_e5m2") for key, w in weights.items()}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import floats
+from course_utils.numbers import floats
 
 REFERENCES = {
     "float32": np.float32,

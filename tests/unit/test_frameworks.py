@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from course_utils import frameworks
+from course_utils.machines import frameworks
 
 
 @pytest.mark.tensorflow

@@ -2,7 +2,8 @@
 
 import pytest
 
-from course_utils import gallery, widgets
+from course_utils.views import widgets
+from course_utils.workshop import gallery
 
 EXPLORERS = gallery.explorers()
 ALONE = [shown for shown in EXPLORERS if not shown.needs_kernel]
@@ -26,7 +27,7 @@ def test_an_explorer_without_a_kernel_is_small(shown, tmp_path):
 
 
 def sources(tmp_path, call):
-    lines = "# %% [markdown]", "# # 99 · New", "# %%", "from course_utils.explorers import boards"
+    lines = "# %% [markdown]", "# # 99 · New", "# %%", "from course_utils.labs import boards"
     (tmp_path / "99_new.py").write_text("\n".join([*lines, call]), encoding="utf-8")
     return tmp_path
 
@@ -39,7 +40,7 @@ def test_a_call_in_a_notebook_is_enough(tmp_path):
 
 
 def test_the_same_explorer_twice_is_called_after_its_arguments(tmp_path, monkeypatch):
-    monkeypatch.setattr("course_utils.explorers.boards.fit", returning(widgets.Sweep))
+    monkeypatch.setattr("course_utils.labs.start_here.explorers.fit", returning(widgets.Sweep))
     found = gallery.explorers(sources(tmp_path, "boards.fit('a_b')\nboards.fit(n=2)"))
     assert [shown.name for shown in found] == ["99-fit-a-b", "99-fit-2"]
     assert found[1].make() == ((), {"n": 2})
@@ -55,7 +56,7 @@ def returning(kind):
 
 def test_what_the_gallery_cannot_show_is_said(tmp_path, monkeypatch):
     assert gallery.explorers(sources(tmp_path, "mine = 1\nboards.fit(mine)")) == []
-    monkeypatch.setattr("course_utils.explorers.boards.fit", lambda: None)
+    monkeypatch.setattr("course_utils.labs.start_here.explorers.fit", lambda: None)
     with pytest.raises(ValueError, match=r"explorers/boards\.py: say what fit returns"):
         gallery.explorers(sources(tmp_path, "boards.fit()"))
 

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tflite_tools import Writer, pack, unpack
 
-from course_utils import conversion, data, env, micro, models, tflite_file
-from course_utils import integer_engine as ie
-from course_utils.integer_engine import IntegerModel
-from course_utils.micro import Refused
+from course_utils import env
+from course_utils.engines import integer_engine as ie
+from course_utils.engines import layer_specs, tflite_file
+from course_utils.engines.integer_engine import IntegerModel
+from course_utils.machines import conversion, data, micro, models
+from course_utils.machines.micro import Refused
 
 NETWORKS = 250  # random ones; the bound is 200
 CONVERTED = 25  # of them through the real converter
@@ -43,7 +45,7 @@ def whole_test_set(name):
 
 
 def quantized(x, model):
-    from course_utils.quantization import quantize
+    from course_utils.numbers.quantization import quantize
 
     return quantize(x, model.input.qparams)
 
@@ -332,8 +334,8 @@ def test_the_input_is_left_as_it_was(watch):
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_weights_read_back_are_the_float_weights_quantized(per_channel, record_property):
     """The scales of a converted file give its stored codes from the checkpoint's weights."""
-    from course_utils import conversion
-    from course_utils.quantization import quantize
+    from course_utils.machines import conversion
+    from course_utils.numbers.quantization import quantize
 
     compared = 0
     for name in ("fashion_cnn", "lenet_300_100", "watch_cnn"):
@@ -341,7 +343,7 @@ def test_weights_read_back_are_the_float_weights_quantized(per_channel, record_p
         calibration = data.load(models.DATASETS[name]).x_train[:20]
         model = models.set_weights(models.build(name), network.weights)
         graph = tflite_file.read(conversion.convert(model, "int8", calibration, per_channel))
-        kernels = [network.weights[kernel] for kernel in models.kernel_names(network.layers)]
+        kernels = [network.weights[kernel] for kernel in layer_specs.kernel_names(network.layers)]
         layers = [op for op in graph.operators if op.name in ("CONV_2D", "FULLY_CONNECTED")]
         assert len(kernels) == len(layers)
         for kernel, op in zip(kernels, layers, strict=True):

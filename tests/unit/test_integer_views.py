@@ -5,14 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from course_utils import data, float_engine, intervals
-from course_utils import integer_engine as engine
-from course_utils.exercises import integers as exercises
-from course_utils.experiments import integers as experiments
-from course_utils.explorers import integers as explorers
-from course_utils.figures import integers as figures
-from course_utils.quantization import QParams
-from course_utils.scenes import integers as scenes
+from course_utils.engines import float_engine
+from course_utils.engines import integer_engine as engine
+from course_utils.labs.integer_arithmetic import exercises, experiments, explorers, figures, scenes
+from course_utils.machines import data
+from course_utils.numbers import intervals
+from course_utils.numbers.quantization import QParams
 
 DENSE = ("dense1", "dense2")
 

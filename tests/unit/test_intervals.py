@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from course_utils.intervals import mcnemar_exact, paired_difference, wilson
+from course_utils.numbers.intervals import mcnemar_exact, paired_difference, wilson
 
 
 def counts(most=300):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tflite_tools import Writer, pack, unpack
 
-from course_utils import data, micro
-from course_utils.integer_engine import IntegerModel
-from course_utils.micro import interpreter
+from course_utils.engines.integer_engine import IntegerModel
+from course_utils.machines import data, micro
+from course_utils.machines.micro import interpreter
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None,

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from tflite_tools import Writer, pack, unpack
 
-from course_utils import conversion, data, micro, models, quantization, tflite_file
-from course_utils.micro import project
+from course_utils.engines import tflite_file
+from course_utils.machines import conversion, data, micro, models
+from course_utils.machines.micro import project
+from course_utils.numbers import quantization
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None,

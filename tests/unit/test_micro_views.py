@@ -5,12 +5,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from course_utils import checks, data, frameworks, micro
-from course_utils.checks import check
-from course_utils.explorers import micro as explorers
-from course_utils.figures import micro as figures
-from course_utils.figures import registry
-from course_utils.scenes import micro as scenes
+from course_utils.labs.tflite_micro_export import explorers, figures, scenes
+from course_utils.machines import data, frameworks, micro
+from course_utils.views import checks
+from course_utils.views.checks import check
+from course_utils.workshop import registry
 
 
 @pytest.fixture(autouse=True)
@@ -195,8 +194,8 @@ def test_an_excerpt_is_found_or_refused(tmp_path, capsys):
 
 
 def test_the_input_code_of_the_exercise_is_the_suites():
-    from course_utils import quantization
-    from course_utils.exercises.micro import input_code
+    from course_utils.labs.tflite_micro_export.exercises import input_code
+    from course_utils.numbers import quantization
 
     qparams = quantization.QParams(0.05, 7, -128, 127)
     x = np.random.default_rng(0).normal(scale=4, size=2000).astype(np.float32)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from course_utils import pruning
+from course_utils.numbers import pruning
 
 DTYPES = st.sampled_from([np.float16, np.float32, np.float64])
 

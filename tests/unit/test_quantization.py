@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import conversion, env
-from course_utils import quantization as q
+from course_utils import env
+from course_utils.machines import conversion
+from course_utils.numbers import quantization as q
 
 RNG_SEED = 7
 

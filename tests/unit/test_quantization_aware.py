@@ -3,18 +3,11 @@
 import numpy as np
 import pytest
 
-from course_utils import (
-    data,
-    env,
-    evaluation,
-    integer_engine,
-    micro,
-    models,
-    quantization_aware,
-    training,
-)
-from course_utils import simulated_quantization as simulated
-from course_utils.quantization import quantize
+from course_utils import env
+from course_utils.engines import integer_engine
+from course_utils.engines import simulated_quantization as simulated
+from course_utils.machines import data, evaluation, micro, models, quantization_aware, training
+from course_utils.numbers.quantization import quantize
 
 pytestmark = pytest.mark.tensorflow
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from course_utils import checks, quantization
-from course_utils.checks import check
+from course_utils.numbers import quantization
+from course_utils.views import checks
+from course_utils.views.checks import check
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from course_utils import data, quantization
-from course_utils.explorers import quantization as explorers
-from course_utils.figures import quantization as figures
-from course_utils.scenes import quantization as scenes
+from course_utils.labs.float_to_int8 import explorers, figures, scenes
+from course_utils.machines import data
+from course_utils.numbers import quantization
 
 DENSE = ("fashion_cnn", "dense1", "weights")
 DEPTHWISE = ("fashion_dscnn", "depthwise1", "weights")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from course_utils.figures import book, quarto, registry
+from course_utils.workshop import book, quarto, registry
 
 NASTY = [
     r"back\slash, *stars*, _under_ and `ticks`, [brackets](x), ~tilde~ ^caret^ $x^2$",

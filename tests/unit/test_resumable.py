@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from course_utils import data
-from course_utils.experiments import recording
+from course_utils.machines import data, recording
 
 
 @pytest.fixture

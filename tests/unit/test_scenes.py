@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from course_utils import checks, coding, data, float_engine, models, pruning
-from course_utils.scenes import boards, weights
-from course_utils.scenes import pruning as scenes
+from course_utils.engines import float_engine, layer_specs
+from course_utils.labs.magnitude_pruning import scenes
+from course_utils.labs.start_here import scenes as boards
+from course_utils.labs.weight_distributions import scenes as weights
+from course_utils.machines import data
+from course_utils.numbers import coding, pruning
+from course_utils.views import checks
 
 
 def test_a_budget_is_what_the_recorded_grid_says():
@@ -98,7 +102,7 @@ def test_what_a_network_needs_shrinks_with_its_bits():
     assert wide.weights == 4 * narrow.weights
     network = data.checkpoint("watch_cnn")
     assert wide.weights == sum(w.nbytes for w in network.weights.values())
-    shapes = [row.output_shape for row in models.describe(network.layers, network.input_shape)]
+    shapes = [row.output_shape for row in layer_specs.describe(network.layers, network.input_shape)]
     assert wide.activations >= 4 * max(np.prod(shape) for shape in shapes)
     assert boards.transfer_seconds(network, 8) == pytest.approx(wide.weights / 1000)
 

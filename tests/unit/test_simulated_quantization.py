@@ -5,9 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from course_utils import data, float_engine, models, quantization
-from course_utils import simulated_quantization as simulated
-from course_utils.experiments import quantization as experiments
+from course_utils.engines import float_engine, layer_specs
+from course_utils.engines import simulated_quantization as simulated
+from course_utils.labs.float_to_int8 import experiments
+from course_utils.machines import data, models
+from course_utils.numbers import quantization
 
 NETWORKS = experiments.QUANTIZED
 
@@ -114,8 +116,8 @@ def test_kernels_take_few_values_and_the_rest_stays(network, scheme):
 
 def test_one_kernel_alone(network):
     _, (layers, weights), _ = network
-    first = models.kernel_names(layers)[0]
-    quantized = simulated.quantize_kernels(layers, weights, 4, only=[models.layer_of(first)])
+    first = layer_specs.kernel_names(layers)[0]
+    quantized = simulated.quantize_kernels(layers, weights, 4, only=[layer_specs.layer_of(first)])
     changed = [name for name in weights if not np.array_equal(weights[name], quantized[name])]
     assert changed == [first]
     with pytest.raises(ValueError, match="No kernel in conv9"):

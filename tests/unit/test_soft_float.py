@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from course_utils import soft_float
+from course_utils.numbers import soft_float
 
 normal = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False)
 SMALLEST = float(np.finfo(np.float32).tiny)

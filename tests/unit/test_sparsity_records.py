@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from course_utils import channel_pruning, coding, data, fine_tuning, float_engine, models
-from course_utils.experiments import sparsity, sparsity_speed
+from course_utils.engines import float_engine, layer_specs
+from course_utils.labs.structured_pruning import experiments as sparsity
+from course_utils.labs.structured_pruning import sparsity_speed
+from course_utils.machines import data, fine_tuning
+from course_utils.numbers import channel_pruning, coding
 
 RECORDS = ("pruning_fine_tuned", "two_by_four", "channel_removal")
 
@@ -82,7 +85,7 @@ def test_bytes_are_those_of_encodings_made_again():
     for format in sparsity_speed.FORMATS:
         encoded = sum(
             len(coding.ENCODERS[format](weights[name].T))
-            for name in models.kernel_names(network.layers)
+            for name in layer_specs.kernel_names(network.layers)
         )
         # Another zlib may compress to another length.
         slack = 0.01 if format == "gzip" else 0

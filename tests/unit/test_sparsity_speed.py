@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_utils.experiments import sparsity_speed as speed
+from course_utils.labs.structured_pruning import sparsity_speed as speed
 
 N = len(speed.SPARSITIES)
 

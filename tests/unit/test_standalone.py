@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from test_widgets import explorer, pixels, sweep
 
-from course_utils import standalone, widgets
+from course_utils.views import standalone, widgets
 
 NASTY = '"><script>alert(1)</script> & </script> <!-- $title'
 

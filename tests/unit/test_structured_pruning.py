@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from course_utils import checks, coding, data, models, pruning
-from course_utils.checks import check
-from course_utils.explorers import structured_pruning as explorers
-from course_utils.figures import structured_pruning as figures
-from course_utils.scenes import structured_pruning as scenes
+from course_utils.engines import layer_specs
+from course_utils.labs.structured_pruning import explorers, figures, scenes
+from course_utils.machines import data
+from course_utils.numbers import coding, pruning
+from course_utils.views import checks
+from course_utils.views.checks import check
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +85,7 @@ def test_bytes_are_those_of_encodings_of_the_pruned_kernels():
     state = next(s for s in states if s.sparsity[s.chosen] == 0.9)
     expected = dict.fromkeys(set(figures.FORMATS) - {"tflite_sparse"}, 0)
     network = data.checkpoint("fashion_cnn")
-    for name in models.kernel_names(network.layers):
+    for name in layer_specs.kernel_names(network.layers):
         kernel = network.weights[name]
         limit = pruning.ThresholdIndex(kernel).threshold(0.9)
         matrix = scenes.output_rows(np.where(np.abs(kernel) > limit, kernel, 0))

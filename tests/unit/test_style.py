@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import style
+from course_utils.views import style
 
 
 def drawn(title="a title"):

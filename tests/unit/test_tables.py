@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from course_utils.figures import tables
-from course_utils.quantization import QParams
+from course_utils.numbers.quantization import QParams
+from course_utils.workshop import tables
 
 
 class Curve(NamedTuple):

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from course_utils import checks, data, evaluation
-from course_utils.checks import check
-from course_utils.figures import techniques as technique_figures
-from course_utils.figures import training_aware as training_figures
-from course_utils.scenes import techniques, training_aware
+from course_utils.labs.post_training_quantization import figures as technique_figures
+from course_utils.labs.post_training_quantization import scenes as techniques
+from course_utils.labs.quantization_aware_training import figures as training_figures
+from course_utils.labs.quantization_aware_training import scenes as training_aware
+from course_utils.machines import data, evaluation
+from course_utils.views import checks
+from course_utils.views.checks import check
 
 
 @pytest.fixture(autouse=True)

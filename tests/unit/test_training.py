@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from course_utils import data, float_engine, models, training
+from course_utils.engines import float_engine
+from course_utils.machines import data, models, training
 
 
 @pytest.mark.tensorflow

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from course_utils import style, widgets
+from course_utils.views import style, widgets
 
 COUNTS, EDGES = np.histogram(np.random.default_rng(0).normal(size=20_000), 81, (-4, 4))
 DRAWN_ANEW = []

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 
-from course_utils import style
+from course_utils.views import style
 
 
 class Box(NamedTuple):

@@ -1,5 +1,0 @@
-import sys
-
-from course_utils.figures import book
-
-sys.exit(book.main())

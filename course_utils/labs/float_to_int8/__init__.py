@@ -1,0 +1,3 @@
+"""From reals to codes: scales, zero points, granularity, calibration."""
+
+NUMBER = "06"

@@ -1,0 +1,3 @@
+"""The bits of a float, and networks in smaller formats."""
+
+NUMBER = "05"

@@ -1,0 +1,218 @@
+"""A float32 bit by bit, the gaps between floats, and networks rounded to them (notebook 05)."""
+
+from __future__ import annotations
+
+import html
+import math
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from course_utils.labs.floating_point import figures, scenes
+from course_utils.numbers import floats
+from course_utils.views import style, widgets
+
+FIELD_OF = ["sign"] + ["exponent"] * 8 + ["fraction"] * 23  # of each bit, bit 31 first
+
+PRESETS = {
+    "1": 1.0,
+    "0.1": 0.1,
+    "−0": -0.0,
+    "π": math.pi,
+    "smallest subnormal": floats.FORMATS["float32"].smallest,
+    "smallest normal": floats.FORMATS["float32"].smallest_normal,
+    "largest": floats.FORMATS["float32"].largest,
+    "infinity": math.inf,
+    "NaN": math.nan,
+}
+
+# Colour and pattern of each field, the same as in the figure; a 1 is dark, a 0 is light.
+_CSS = """
+.lab-bits button {padding: 0; margin: 0 0 0 -1px; border: 1px solid #777; min-width: 0;
+  font: 600 14px/1 monospace; color: #222; background: white}
+.lab-bits button.mod-active {color: white; background: #333; box-shadow: none !important}
+.lab-bits button:focus-visible {position: relative; z-index: 1}
+.lab-bits .lab-field {padding: 0 0 10px 1px; margin: 0 0 8px; overflow: visible;
+  background-repeat: no-repeat;
+  background-position: bottom; background-size: 100% 7px}
+.lab-field-sign {background-image: linear-gradient(#CB202D, #CB202D)}
+.lab-field-exponent {background-image:
+  repeating-linear-gradient(-45deg, #006395 0 3px, white 3px 7px)}
+.lab-field-fraction {background-image:
+  repeating-linear-gradient(90deg, #008F45 0 2px, white 2px 6px)}
+"""
+
+# A toggle button of ipywidgets has no accessible name but its "0" or "1", and no pressed state.
+_NAME_BITS = """
+const name = tries => {
+  const root = this.closest('.lab-bits');
+  const buttons = root ? [...root.querySelectorAll('button')] : [];
+  if (buttons.length < 32) { if (tries) setTimeout(() => name(tries - 1), 100); return; }
+  for (const button of buttons) {
+    const say = () => {
+      button.setAttribute('aria-label', button.title);
+      button.setAttribute('aria-pressed', button.classList.contains('mod-active'));
+    };
+    new MutationObserver(say).observe(button, {attributeFilter: ['class', 'title']});
+    say();
+  }
+};
+name(50);
+"""
+
+
+class BitField(ipywidgets.VBox):
+    """32 toggle buttons and a text field that hold one float32, as one control of an Explorer.
+
+    value: the bits as an integer from 0 to 2^32 - 1. A click on a bit flips it; a decimal number
+    in the text field sets all of them, to the nearest float32.
+    """
+
+    value = traitlets.Int()
+    description = traitlets.Unicode()
+    min, max = 0, 2**32 - 1
+
+    def __init__(self, value: int = 0, description: str = "Bits"):
+        self._busy = False
+        self.bits = [
+            ipywidgets.ToggleButton(
+                description="0",
+                tooltip=f"bit {31 - i}, {field}",
+                layout={"width": "26px", "height": "30px"},
+            )
+            for i, field in enumerate(FIELD_OF)
+        ]
+        self.text = ipywidgets.Text(
+            description="A number:",
+            continuous_update=False,
+            layout={"width": "20em"},
+            style={"description_width": "initial"},
+        )
+        self.note = ipywidgets.HTML(layout={"margin": "0"})
+        self.note.add_class("lab-live")
+        groups = [self._group(field) for field in ("sign", "exponent", "fraction")]
+        super().__init__(
+            [
+                ipywidgets.HBox([self.text, self.note], layout={"align_items": "center"}),
+                ipywidgets.HBox(groups, layout={"flex_flow": "row wrap", "grid_gap": "4px 8px"}),
+                widgets.in_page(_CSS, _NAME_BITS),
+            ],
+            description=description,
+        )
+        self.add_class("lab-bits")
+        for button in self.bits:
+            button.observe(self._clicked, "value")
+        self.text.observe(self._typed, "value")
+        self.observe(self._show, "value")
+        self.value = value
+        self._show()
+
+    def _group(self, field):
+        buttons = [bit for bit, of in zip(self.bits, FIELD_OF, strict=True) if of == field]
+        count = len(buttons)
+        words = field if count == 1 else f"{field}, {count} bits"
+        row = ipywidgets.HBox(buttons)
+        row.add_class("lab-field")
+        row.add_class(f"lab-field-{field}")
+        return ipywidgets.VBox([ipywidgets.HTML(words, layout={"margin": "0"}), row])
+
+    @traitlets.validate("value")
+    def _check(self, proposal):
+        if not self.min <= proposal.value <= self.max:
+            raise traitlets.TraitError(f"32 bits hold 0 to {self.max}, not {proposal.value}.")
+        return proposal.value
+
+    def _clicked(self, _change):
+        if not self._busy:
+            self.value = int("".join(str(int(bit.value)) for bit in self.bits), 2)
+
+    def _typed(self, change):
+        if self._busy:
+            return
+        try:
+            typed = float(change.new.replace("−", "-").replace("∞", "inf"))
+        except ValueError:
+            self.note.value = (
+                '<span class="lab-error">Type a decimal number such as 0.1 or -2.5e-3, inf or nan; '
+                f"{html.escape(repr(change.new))} is none.</span>"
+            )
+            return
+        code = bits_of(typed)
+        if code == self.value:
+            self._show()
+        self.value = code
+        held = floats.from_bits(code).value
+        if math.isinf(held) and not math.isinf(typed):
+            self.note.value = "too large for a float32: infinity"
+        elif held == 0 and typed != 0:
+            self.note.value = "too small for a float32: zero"
+
+    def _show(self, _change=None):
+        """Make buttons and text say what the bits are."""
+        self._busy = True
+        try:
+            for bit, digit in zip(self.bits, f"{self.value:032b}", strict=True):
+                bit.value, bit.description = digit == "1", digit
+            shown = str(np.float32(floats.from_bits(self.value).value))
+            self.text.value = shown.removesuffix(".0")
+            self.note.value = ""
+        finally:
+            self._busy = False
+
+
+def bits_of(value: float) -> int:
+    """The 32 bits of the nearest float32, as an integer."""
+    return int(floats.decompose(value, "float32").bits.replace(" ", ""), 2)
+
+
+def float_bits() -> widgets.Explorer:
+    """Click on the 32 bits of a float32, or type a number, and see what they mean."""
+    return widgets.Explorer(
+        lambda bits: scenes.number(bits),
+        figures.draw_number,
+        {"bits": BitField(bits_of(0.1))},
+        description="The 32 bits of a float32",
+        alt=figures.alt_number,
+        presets={name: {"bits": bits_of(value)} for name, value in PRESETS.items()},
+        readout=lambda _: "",
+    )
+
+
+def gaps(network="fashion_cnn") -> style.Picture:
+    """Show how far apart the numbers of each format are."""
+    state = scenes.gaps(network)
+    return style.Picture(figures.draw_gaps(state), figures.alt_gaps(state))
+
+
+def weights(network="fashion_cnn") -> widgets.Sweeps:
+    """Move from format to format; choose the layer whose weights are rounded."""
+    layers = scenes.layers(network)
+
+    def of(layer):
+        states = scenes.weights(network, layer)
+        return widgets.Sweep(
+            figures.draw_weights,
+            states,
+            [figures.NAMES[state.fmt] for state in states],
+            description=f"Weights of {network} among the numbers of a format",
+            slider="Format",
+            alt=figures.alt_weights,
+            index=len(states) - 2,
+        )
+
+    makers = {layer: lambda layer=layer: of(layer) for layer in layers}
+    return widgets.Sweeps("Look at layer", makers, first=layers[-2])
+
+
+def reduced_float() -> widgets.Sweep:
+    """Show what every format costs every network; the slider looks into one of them."""
+    states = scenes.reduced()
+    return widgets.Sweep(
+        figures.draw_reduced,
+        states,
+        [state.chosen for state in states],
+        description="Networks with weights in fewer bits",
+        slider="Network",
+        alt=figures.alt_reduced,
+    )

@@ -1,0 +1,166 @@
+"""Floating-point numbers and networks rounded to them (notebook 05)."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils.engines import layer_specs
+from course_utils.labs.floating_point.figures import NAMES, Gaps, InFormat, Number, Reduced, Weights
+from course_utils.machines import data
+from course_utils.numbers import floats, intervals
+from course_utils.views import checks
+
+MOST_LINES = 400  # more numbers than that are not drawn one by one
+
+# Why the predictions come out as they do: here, and not in the notebook's cells above the question.
+BECAUSE = {
+    "05.tenth": "None of the three numbers is stored exactly in either format. In float32 the "
+    "errors happen to round to the same number, in float64 they don't. More bits make errors "
+    "smaller; they don't make == safe.",
+    "05.between": "8,388,608 steps lead from 1 to 2, 16,384 from 1000 to 1001: 1000 has the "
+    "exponent 9, so that its gaps are 2^9 times as wide.",
+    "05.share": "Half of the exponents are negative, and each exponent has as many numbers as any "
+    "other. Weights lie there, and leave the other half unused.",
+    "05.bfloat16": "Each weight moves by at most 0.4 % of itself, some up, some down, so that in a "
+    "sum of many products the errors partly cancel.",
+}
+
+
+def number(bits: int) -> Number:
+    """The float32 of these 32 bits, and the same number rounded to the smaller formats."""
+    exact = floats.from_bits(bits, "float32")
+    held = {}
+    for fmt in NAMES:
+        rounded = exact if fmt == "float32" else floats.decompose(exact.value, fmt)
+        finite = math.isfinite(rounded.value)
+        comparable = finite and math.isfinite(exact.value) and exact.value != 0
+        held[fmt] = InFormat(
+            rounded,
+            floats.gap(rounded.value, fmt) if finite else math.nan,
+            abs(rounded.value - exact.value) / abs(exact.value) if comparable else math.nan,
+        )
+    return Number(held)
+
+
+def where_the_sum_is_exact() -> str:
+    """In which format 0.1 + 0.2 == 0.3."""
+    in_float32 = np.float32(0.1) + np.float32(0.2) == np.float32(0.3)
+    in_float64 = np.float64(0.1) + np.float64(0.2) == np.float64(0.3)
+    if in_float32 == in_float64:
+        return "in both" if in_float32 else "in neither"
+    return "in float32 only" if in_float32 else "in float64 only"
+
+
+def gaps(network: str) -> Gaps:
+    """The relative gap of every format, and where a network's kernel weights lie."""
+    x = np.geomspace(1e-46, 1e40, 3000)
+    relative = {}
+    for fmt, form in floats.FORMATS.items():
+        exponent = np.maximum(np.floor(np.log2(x)), 1 - form.bias)
+        distance = np.ldexp(1.0, (exponent - form.fraction_bits).astype(int))
+        relative[fmt] = np.where((x < form.smallest) | (x > form.largest), np.nan, distance / x)
+    checkpoint = data.checkpoint(network)
+    kernels = layer_specs.kernel_names(checkpoint.layers)
+    size = np.abs(np.concatenate([checkpoint.weights[k].ravel() for k in kernels]))
+    low, high = np.quantile(size, [0.01, 0.99])
+    return Gaps(x, relative, network, (float(low), float(high)))
+
+
+def layers(network: str) -> list[str]:
+    """The layers with a kernel, from input to output."""
+    return [
+        layer_specs.layer_of(kernel) for kernel in layer_specs.kernel_names(data.checkpoint(network).layers)
+    ]
+
+
+def weights(network: str, layer: str) -> list[Weights]:
+    """One layer's kernel in every format."""
+    kernel = data.checkpoint(network).weights[f"{layer}/kernel"].ravel()
+    window = (0.0, float(np.std(kernel, dtype=np.float64)))
+    states = []
+    for fmt in NAMES:
+        available = floats.count_between(*window, fmt)
+        lines = np.zeros(0)
+        if available <= MOST_LINES:
+            every = _values(fmt)
+            lines = every[(every >= window[0]) & (every <= window[1])]
+        rounded = floats.round_to(kernel, fmt)
+        states.append(Weights(network, layer, fmt, kernel, rounded, window, available, lines))
+    return states
+
+
+@cache
+def _values(fmt):
+    return floats.all_values(fmt)
+
+
+def loss(network: str, fmt: str, what: str = "weights") -> checks.Measured:
+    """Points of test accuracy that a network loses in a format, paired input by input."""
+    record = data.result("reduced_float").record["networks"][network]
+    counts, total = record["formats"][fmt][what], record["n"]["test"]
+    wrong, right = counts["newly_wrong"]["test"], counts["newly_right"]["test"]
+    low, high = intervals.paired_difference(wrong, right, total)
+    value = (wrong - right) / total
+    return checks.Measured(100 * value, 100 * low, 100 * high, "points", total)
+
+
+def reduced() -> list[Reduced]:
+    """The recorded losses of all networks in all formats, one state for each network."""
+    record = data.result("reduced_float").record
+    losses = {
+        network: {
+            fmt: {
+                what: (loss(network, fmt, what).value, *loss(network, fmt, what).interval)
+                for what in ("weights", "weights and activations")
+            }
+            for fmt in record["formats"]
+        }
+        for network in record["networks"]
+    }
+    every = record["networks"].values()
+    total = {network: rows["n"]["test"] for network, rows in record["networks"].items()}
+    return [
+        Reduced(
+            losses,
+            total,
+            network,
+            {fmt: dict(rows["formats"][fmt]["output_error"]) for fmt in record["formats"]},
+            max(len(rows["formats"]["float16"]["output_error"]) for rows in every),
+        )
+        for network, rows in record["networks"].items()
+    ]
+
+
+class Timing(NamedTuple):
+    """Shortest seconds of one matrix product in two dtypes: what else runs only adds."""
+
+    float32: float
+    float16: float
+
+    @property
+    def ratio(self):
+        return self.float16 / self.float32
+
+    def __str__(self):
+        return (
+            f"float32 {self.float32 * 1e3:.3f} ms, float16 {self.float16 * 1e3:.3f} ms: "
+            f"{self.ratio:.0f} times as long"
+        )
+
+
+def product_times(kernel, repeats=25, batch=8) -> Timing:
+    """Time x @ kernel in float32 and in float16, taking turns so that noise hits both alike."""
+    x = np.random.default_rng(0).random((batch, kernel.shape[0]), dtype=np.float32)
+    seconds = {np.float32: [], np.float16: []}
+    pairs = {dtype: (x.astype(dtype), kernel.astype(dtype)) for dtype in seconds}
+    for _ in range(repeats):
+        for dtype, (left, right) in pairs.items():
+            start = time.perf_counter()
+            left @ right
+            seconds[dtype].append(time.perf_counter() - start)
+    return Timing(*(min(values) for values in seconds.values()))

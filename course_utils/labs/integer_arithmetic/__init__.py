@@ -1,0 +1,3 @@
+"""A whole network in integers."""
+
+NUMBER = "07"

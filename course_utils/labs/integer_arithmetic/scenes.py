@@ -1,0 +1,384 @@
+"""Sums rescaled, a real int8 network layer by layer, engines compared (notebook 07)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from course_utils.engines import float_engine
+from course_utils.engines import integer_engine as engine
+from course_utils.labs.integer_arithmetic.figures import Kernels, LayerTrace, Requantization, Terms
+from course_utils.machines import data, models
+from course_utils.machines.recording import NETWORKS
+from course_utils.numbers import intervals
+from course_utils.numbers.quantization import dequantize, quantize
+from course_utils.views import checks
+
+NETWORK = "fashion_cnn"
+OUTPUT_SCALE = 0.04  # of the explorer's output: ReLU6 then ends 150 codes above the zero point
+POINTS = 801
+KINDS = {"reference": "LiteRT reference", "xnnpack": "XNNPACK"}  # LiteRT's kernels
+
+
+# ------------------------------------------------------------------ from sums to codes
+
+
+def requantization(
+    real_multiplier, zero_point=-128, bias=0, bits=18, activation="NONE"
+) -> Requantization:
+    """The drawing data of one multiplier: sums of +-2^(bits - 1) and their codes."""
+    pair = engine.quantize_multiplier(real_multiplier)
+    limits = -128, 127
+    if activation != "NONE":
+        low, high = zero_point, zero_point + round(6 / OUTPUT_SCALE)
+        limits = max(-128, low), min(127, high) if activation == "RELU6" else 127
+    largest = 2 ** (bits - 1)
+    sums = np.linspace(-largest, largest - 1, POINTS).astype(np.int64)
+    reach = max(4, 4.3 / real_multiplier)
+    near = np.unique(np.linspace(-reach, reach, POINTS).round().astype(np.int64)) - bias
+    real = zero_point + real_multiplier * (sums + bias)
+    truncated = np.floor(real_multiplier * (near + bias)).astype(np.int64) + zero_point
+    return Requantization(
+        real_multiplier=real_multiplier,
+        multiplier=pair[0],
+        shift=pair[1],
+        bias=bias,
+        zero_point=zero_point,
+        activation=activation,
+        qmin=limits[0],
+        qmax=limits[1],
+        sums=sums,
+        codes=engine.requantize(sums + bias, *pair, zero_point, *limits),
+        saturated=float(np.mean((real < limits[0]) | (real > limits[1]))),
+        near=near,
+        near_codes=engine.requantize(near + bias, *pair, zero_point, *limits),
+        near_truncated=np.clip(truncated, *limits),
+    )
+
+
+# ------------------------------------------------------------------ a real network
+
+
+@cache
+def model(network=NETWORK) -> engine.IntegerModel:
+    """The shipped int8 network."""
+    return engine.IntegerModel(data.model(network, "int8"))
+
+
+def codes_of(x, network=NETWORK):
+    """The int8 codes of real inputs, as the network takes them."""
+    qparams = model(network).input.qparams
+    # In parts, as everywhere here: what lies between x and its codes takes several times as much.
+    return np.concatenate([quantize(part, qparams) for part in _parts(x)])
+
+
+def _parts(x, size=200):
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def layer_names(network=NETWORK) -> list[str]:
+    """The layers whose codes can be looked at: the first name of each layer of the int8 network.
+
+    The converter folds batch normalization and the activation into the layer before them.
+    """
+    return list(_float_names(network))
+
+
+@cache
+def _float_names(network):
+    """{layer: the name under which the float network's trace holds what int8 computes there}."""
+    names = {}
+    for layer in data.checkpoint(network).layers:
+        if layer["op"] in ("batch_norm", "relu", "relu6"):
+            names[next(reversed(names))] = layer["name"]
+        else:
+            names[layer["name"]] = layer["name"]
+    return names
+
+
+class DenseLayer:
+    """The integers of one fully connected layer, as the `.tflite` file holds them.
+
+    weights int8 (units, inputs), bias int32 (units,), and of each output channel the multiplier
+    and the shift; x_zero, y_zero and the scales; qmin and qmax of the fused activation.
+    """
+
+    def __init__(self, layer="dense1", network=NETWORK):
+        graph = model(network).graph
+        op = graph.operators[layer_names(network).index(layer)]
+        if op.name != "FULLY_CONNECTED":
+            raise ValueError(f"{layer} is a {op.name}, not a fully connected layer.")
+        x, weights, bias = (graph.tensors[i] for i in op.inputs)
+        y = graph.tensors[op.outputs[0]]
+        self.layer, self.index = layer, op.index
+        self.weights, self.bias = weights.data, bias.data
+        self.weight_scales, self.bias_scales = weights.scale, bias.scale
+        self.weight_zero = int(weights.zero_point[0])
+        self.x_scale, self.x_zero = float(x.scale[0]), x.qparams.zero_point
+        self.y_scale, self.y_zero = float(y.scale[0]), y.qparams.zero_point
+        self.real_multipliers = self.x_scale * weights.scale.astype(np.float64) / self.y_scale
+        pairs = [engine.quantize_multiplier(real) for real in self.real_multipliers]
+        self.multipliers, self.shifts = np.array(pairs).T
+        self.qmin, self.qmax = engine.activation_range(op.options["activation"], y.qparams)
+
+
+def dense_layer(layer="dense1", network=NETWORK) -> DenseLayer:
+    """The integers of a fully connected layer of a shipped int8 network."""
+    return DenseLayer(layer, network)
+
+
+def layer_codes(layer, x, network=NETWORK):
+    """(codes that go into a layer, codes that come out), for real inputs x; int8, batch first."""
+    at = layer_names(network).index(layer)
+    found = []
+    for part in _parts(x):
+        steps = list(model(network).trace(codes_of(part, network)))
+        found.append((steps[at].array, steps[at + 1].array))
+    return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
+
+
+def trace(index, layer, network=NETWORK) -> LayerTrace:
+    """The drawing data of one layer for one test input."""
+    dataset, checkpoint = data.load(models.DATASETS[network]), data.checkpoint(network)
+    x = dataset.x_test[index : index + 1]
+    steps = list(model(network).trace(codes_of(x, network)))
+    at = layer_names(network).index(layer) + 1
+    graph = model(network).graph
+    tensor = graph.tensors[graph.operators[at - 1].outputs[0]]
+    real = float_engine.trace(checkpoint.layers, checkpoint.weights, x)
+    codes = steps[at].array[0]
+    return LayerTrace(
+        network=network,
+        index=index,
+        label=dataset.class_names[dataset.y_test[index]],
+        layer=layer,
+        qparams=tensor.qparams,
+        image=steps[0].array[0, :, :, 0],
+        codes=codes,
+        real=real[_float_names(network)[layer]][0].reshape(codes.shape),
+        scores=dequantize(steps[-1].array[0], model(network).output.qparams),
+        float_scores=real[checkpoint.layers[-1]["name"]][0],
+        class_names=dataset.class_names,
+    )
+
+
+def step_errors(count=100, network=NETWORK) -> dict[str, float]:
+    """Root mean square of (dequantized - float32) / S of each layer, on the first test inputs."""
+    checkpoint = data.checkpoint(network)
+    x = data.load(models.DATASETS[network]).x_test[:count]
+    real = float_engine.trace(checkpoint.layers, checkpoint.weights, x)
+    graph, found = model(network).graph, {}
+    steps = list(model(network).trace(codes_of(x, network)))[1:]
+    for layer, op, step in zip(layer_names(network), graph.operators, steps, strict=True):
+        q = graph.tensors[op.outputs[0]].qparams
+        wanted = real[_float_names(network)[layer]].reshape(step.array.shape) / q.scale
+        error = step.array.astype(np.float64) - q.zero_point - wanted
+        found[layer] = float(np.sqrt(np.mean(np.square(error))))
+    return found
+
+
+def terms(index=0, unit=None, layer="dense1", network=NETWORK) -> Terms:
+    """One output of a dense layer for one test input, taken apart. unit: None takes the largest."""
+    dense, dataset = dense_layer(layer, network), data.load(models.DATASETS[network])
+    x = dataset.x_test[index : index + 1]
+    q1, out = (codes[0].astype(np.int64) for codes in layer_codes(layer, x, network))
+    unit = int(out.argmax()) if unit is None else unit
+    q2, checkpoint = dense.weights[unit].astype(np.int64), data.checkpoint(network)
+    activations = float_engine.trace(checkpoint.layers, checkpoint.weights, x)
+    return Terms(
+        network=network,
+        layer=layer,
+        unit=unit,
+        label=dataset.class_names[dataset.y_test[index]],
+        products=q2.size,
+        x_zero=dense.x_zero,
+        w_zero=dense.weight_zero,
+        q1q2=int(q1 @ q2),
+        z1_q2=int(dense.x_zero * q2.sum()),
+        z2_q1=int(dense.weight_zero * q1.sum()),
+        z1_z2=q2.size * dense.x_zero * dense.weight_zero,
+        bias=int(dense.bias[unit]),
+        real_multiplier=float(dense.real_multipliers[unit]),
+        zero_point=dense.y_zero,
+        code=int(out[unit]),
+        real=float(dense.y_scale * (out[unit] - dense.y_zero)),
+        float32=float(activations[_float_names(network)[layer]][0, unit]),
+    )
+
+
+# ------------------------------------------------------------------ recorded comparisons
+
+
+def _record(network):
+    record = data.result("integer_equality").record["networks"]
+    if network not in record:
+        raise ValueError(f"No recorded comparison of {network!r}; there are {', '.join(record)}.")
+    return record[network]
+
+
+def images_differing(other="TFLM", network=NETWORK) -> checks.Measured:
+    """On how many test inputs any output value differs from `IntegerModel`'s; recorded."""
+    rows = _record(network)
+    return checks.Measured(rows["others"][other]["inputs"], unit="images", n=rows["n"])
+
+
+def classes_changed(other, network=NETWORK) -> checks.Measured:
+    """On how many test inputs the predicted class is another one; recorded."""
+    rows = _record(network)
+    return checks.Measured(rows["classes"][other]["changed"], unit="images", n=rows["n"])
+
+
+def accuracy(which="IntegerModel", network=NETWORK) -> checks.Measured:
+    """Recorded test accuracy in percent: "IntegerModel", "TFLM", "float32", "truncating", ..."""
+    rows = _record(network)
+    correct = rows["correct"] if which == "IntegerModel" else rows["classes"][which]["correct"]
+    low, high = intervals.wilson(correct, rows["n"])
+    return checks.Measured(100 * correct / rows["n"], 100 * low, 100 * high, "%", rows["n"])
+
+
+def lost(before="float32", network=NETWORK) -> checks.Measured:
+    """Points of test accuracy that `IntegerModel` lost against another, paired; recorded."""
+    rows = _record(network)
+    # The record pairs the other way round: newly wrong are the other's answers.
+    wrong, right = (rows["classes"][before][k] for k in ("newly_right", "newly_wrong"))
+    low, high = intervals.paired_difference(wrong, right, rows["n"])
+    value = (wrong - right) / rows["n"]
+    return checks.Measured(100 * value, 100 * low, 100 * high, "points", rows["n"])
+
+
+def truncation_lost(network=NETWORK) -> checks.Measured:
+    """Points of test accuracy that truncating costs against rounding, paired; recorded."""
+    rows = _record(network)
+    wrong, right = (rows["classes"]["truncating"][k] for k in ("newly_wrong", "newly_right"))
+    low, high = intervals.paired_difference(wrong, right, rows["n"])
+    value = (wrong - right) / rows["n"]
+    return checks.Measured(100 * value, 100 * low, 100 * high, "points", rows["n"])
+
+
+def largest_difference(other, network=NETWORK) -> int:
+    """The largest difference of one output value from `IntegerModel`'s, in codes; recorded."""
+    return max((int(size) for size in _record(network)["others"][other]["by"]), default=0)
+
+
+def comparison_table() -> str:
+    """All networks against all engines, as text; recorded."""
+    lines = [
+        f"{'':15}{'output':>8}   {'values that differ (largest), other classes':^48}",
+        f"{'network':15}{'values':>8}   {'TFLM':>12}{'LiteRT reference':>24}{'LiteRT XNNPACK':>24}",
+    ]
+    for network in NETWORKS:
+        rows = _record(network)
+        cells = []
+        for other in ("TFLM", "LiteRT reference", "LiteRT XNNPACK"):
+            differing = rows["others"][other]["differing"]
+            largest = f" ({largest_difference(other, network)})" if differing else ""
+            cells.append(f"{differing:,}{largest}, {rows['classes'][other]['changed']}")
+        lines.append(
+            f"{network:15}{rows['values']:8,}   {cells[0]:>12}{cells[1]:>24}{cells[2]:>24}"
+        )
+    return "\n".join(lines)
+
+
+def kernels() -> Kernels:
+    """Which operators differ from TFLM's, each given the same codes; recorded."""
+    record = data.result("integer_equality").record
+    operators, per_million = {}, {}
+    for network in NETWORKS:
+        names = [n for n in layer_names(network) if n != "flatten"]
+        rows = record["networks"][network]["operators"]
+        operators[network] = names
+        per_million[network] = {
+            shown: np.array([1e6 * row[kind]["differing"] / row["values"] for row in rows])
+            for kind, shown in KINDS.items()
+        }
+    return Kernels(record["operator_inputs"], operators, per_million)
+
+
+def explained_table() -> str:
+    """How well two formulas give LiteRT's codes, in all layers with weights; recorded."""
+    networks = data.result("integer_equality").record["networks"]
+    rows = [row for network in networks.values() for row in network["operators"]]
+    lines = [f"{'LiteRT kernels: compared with':40}{'values':>12}{'differing':>11}"]
+
+    def line(what, chosen, differing):
+        values = sum(row["values"] for row in chosen)
+        lines.append(f"{what:40}{values:12,}{sum(map(differing, chosen)):11,}")
+
+    dense = [row for row in rows if row["operator"] == "FULLY_CONNECTED"]
+    convolutions = [row for row in rows if "CONV_2D" in row["operator"]]
+    summing = [row for row in rows if "float32" in row]
+    line("reference, dense: TFLM", dense, lambda r: r["reference"]["differing"])
+    line("reference, dense: one rounding", dense, lambda r: r["one rounding"]["reference"])
+    line("reference, convolutions: TFLM", convolutions, lambda r: r["reference"]["differing"])
+    line("XNNPACK, all sums: TFLM", summing, lambda r: r["xnnpack"]["differing"])
+    line("XNNPACK, all sums: float32 product", summing, lambda r: r["float32"]["xnnpack"])
+    sizes = {int(by) for row in rows for kind in KINDS for by in row[kind]["by"]}
+    lines.append(f"largest difference in one operator: {max(sizes)} code{'s' * (max(sizes) > 1)}")
+    return "\n".join(lines)
+
+
+def beside_lecture(network=NETWORK) -> list[checks.Row]:
+    """What the lecture says of integer quantization beside what is in the int8 file."""
+    table = data.lecture_table("quantization_types")
+    says = next(row for row in table["rows"] if row[0] == "Integer quantization")
+    techniques = data.lecture_table("quantization_techniques")
+    compatible = next(row for row in techniques["rows"] if row[0].startswith("Integer"))[-1]
+    stored = [t for t in model(network).graph.tensors if t.data is not None and t.scale.size]
+    biases = [t for t in stored if t.type == "int32"]
+    as_int8, values = (sum(f(t) for t in stored) for f in (_bytes, lambda t: t.data.size))
+    real = [t for t in model(network).graph.tensors if t.type.startswith("float")]
+    return [
+        checks.Row(
+            "how much smaller the parameters get",
+            lecture="4x reduction in model parameters (32 bit → 8 bit)",
+            claim=says[3],
+            measured=checks.Measured(4 * values / as_int8, unit="times"),
+            topic="Integer quantization",
+            why="Biases stay in 32 bits. Without them it is exactly 4.",
+        ),
+        checks.Row(
+            "tensors of real numbers in the file",
+            lecture=f"{says[2]} computations",
+            claim=0,
+            measured=checks.Measured(len(real), unit="tensors"),
+            topic="Integer quantization",
+            why="An operator still computes with real numbers.",
+        ),
+        checks.Row(
+            "bits of a bias",
+            lecture="8 and 16-bit biases & activations",
+            claim=(8, 16),
+            measured=checks.Measured(8 * biases[0].data.itemsize, unit="bits"),
+            topic="Integer quantization",
+            why="LiteRT's biases are int32. One code of a bias is worth S1 S2, so small a unit "
+            f"that the largest in the four networks needs {_bias_bits()} bits.",
+        ),
+        checks.Row(
+            "output values that a program with integers only gets wrong",
+            lecture=compatible,
+            claim=0,
+            measured=checks.Measured(
+                _record(network)["others"]["TFLM"]["differing"],
+                unit="values",
+                n=_record(network)["values"],
+            ),
+            topic="Compatibility",
+            why="The program is not equal to TFLM.",
+        ),
+    ]
+
+
+def _bytes(tensor):
+    return tensor.data.nbytes
+
+
+def _bias_bits():
+    """Bits, sign included, that the largest bias of all shipped networks needs."""
+    largest = max(
+        int(np.abs(t.data).max())
+        for network in NETWORKS
+        for t in model(network).graph.tensors
+        if t.type == "int32" and t.scale.size
+    )
+    return largest.bit_length() + 1

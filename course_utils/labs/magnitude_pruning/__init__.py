@@ -1,0 +1,3 @@
+"""Weights below a threshold become zeros."""
+
+NUMBER = "02"

@@ -1,0 +1,306 @@
+"""Networks pruned by magnitude: at every s, layer by layer, in every combination (notebook 02)."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils.engines import layer_specs
+from course_utils.labs.magnitude_pruning import experiments
+from course_utils.labs.magnitude_pruning.figures import Budget, Pruned, Sensitivity
+from course_utils.machines import data, models
+from course_utils.numbers import coding, intervals, pruning
+from course_utils.views import checks
+
+GRID_NETWORK = "fashion_cnn"  # the network of which every combination was measured
+
+
+class Sweep(NamedTuple):
+    """A network pruned with the same s in every layer, at every position of the slider."""
+
+    network: data.Checkpoint
+    s: np.ndarray  # (positions,)
+    sparsity: dict[str, np.ndarray]  # kernel -> share removed
+    overall: np.ndarray  # share removed of all kernels together
+    correct: np.ndarray  # test inputs right
+    newly_wrong: np.ndarray  # right when dense, wrong now
+    newly_right: np.ndarray
+    total: int  # test inputs
+
+    def loss(self, position) -> checks.Measured:
+        """Points of test accuracy lost at a position, paired image by image."""
+        wrong, right = int(self.newly_wrong[position]), int(self.newly_right[position])
+        low, high = intervals.paired_difference(wrong, right, self.total)
+        value = (wrong - right) / self.total
+        return checks.Measured(100 * value, 100 * low, 100 * high, "points", self.total)
+
+    def nearest(self, sparsity: float) -> int:
+        """Return the position whose overall sparsity is nearest."""
+        return int(np.abs(self.overall - sparsity).argmin())
+
+    def loss_at_half(self) -> checks.Measured:
+        return self.loss(self.nearest(0.5))
+
+
+def pruning_sweep(network, track=iter) -> Sweep:
+    """Return the recorded sweep of a shipped network, or measure one of the student's.
+
+    network: a name, or a `data.Checkpoint`, for example from `training.train`.
+    track:   wraps the positions of s while a network is measured, to show the progress.
+    """
+    if isinstance(network, str):
+        record = data.result("pruning_sweep").record
+        if network not in record["networks"]:
+            raise ValueError(
+                f"No recorded sweep of {network!r}; there are {', '.join(record['networks'])}. "
+                "Give a checkpoint to measure it now."
+            )
+        return _sweep(data.checkpoint(network), record["s"], record["networks"][network])
+    dataset = data.load(models.DATASETS[network.record["architecture"]])
+    kernels = layer_specs.kernel_names(network.layers)
+    positions = track(experiments.S)
+    measured = experiments.sweep(network, dataset, kernels, positions, splits=("test",))
+    return _sweep(network, experiments.S, measured)
+
+
+def _sweep(network, s, measured):
+    return Sweep(
+        network,
+        np.asarray(s),
+        {kernel: np.asarray(shares) for kernel, shares in measured["sparsity"].items()},
+        np.asarray(measured["overall_sparsity"]),
+        *(np.asarray(measured[key]["test"]) for key in ("correct", "newly_wrong", "newly_right")),
+        measured["n"]["test"],
+    )
+
+
+def beside_lecture(sweep: Sweep) -> list[checks.Row]:
+    """The lecture's losses on ImageNet beside those measured here, at the same sparsities."""
+    rows = []
+    table = data.lecture_table("pruning_image_classification")
+    for model, dense, sparse, percent in table["rows"]:
+        position = sweep.nearest(percent / 100)
+        rows.append(
+            checks.Row(
+                f"{percent:g} % sparse",
+                lecture=f"{model}: {dense:g} % becomes {sparse:g} %",
+                claim=round(dense - sparse, 2),
+                measured=sweep.loss(position),
+                topic=table["slide"],
+                why=f"Here {sweep.overall[position]:.1%} sparse and not retrained; the lecture's "
+                "networks were trained on with their zeros in place.",
+            )
+        )
+    return rows
+
+
+def pruned_states(sweep: Sweep, layer: str) -> list[Pruned]:
+    """The drawing data of every position of the slider, looking at one layer."""
+    weights = sweep.network.weights
+    sigma = float(np.std(weights[f"{layer}/kernel"], dtype=np.float64))
+    accuracy = sweep.correct / sweep.total
+    return [
+        Pruned(
+            network=sweep.network.name,
+            layer=layer,
+            weights=weights[f"{layer}/kernel"],
+            s=float(s),
+            threshold=float(s) * sigma,
+            sparsity={
+                **{layer_specs.layer_of(k): float(share[i]) for k, share in sweep.sparsity.items()},
+                "all": float(sweep.overall[i]),
+            },
+            correct=int(sweep.correct[i]),
+            total=sweep.total,
+            interval=intervals.wilson(int(sweep.correct[i]), sweep.total),
+            bytes=ledger(weights, dict.fromkeys(sweep.sparsity, float(s))),
+            curve_s=sweep.s,
+            curve_accuracy=accuracy,
+        )
+        for i, s in enumerate(sweep.s)
+    ]
+
+
+def pruned(network: str, layer: str, s: float) -> Pruned:
+    """The drawing data of one recorded position of the slider, looking at one layer."""
+    sweep = pruning_sweep(network)
+    return pruned_states(sweep, layer)[int(np.abs(sweep.s - s).argmin())]
+
+
+_LEDGERS: dict = {}
+
+
+def ledger(weights, s) -> dict[str, int]:
+    """Bytes of a network's kernels in each format, each kernel pruned with its own s.
+
+    Encoding is the slow part of a frame, and sliders come back to the same places: the sizes of
+    each kernel at each s are kept.
+    """
+    sizes = dict.fromkeys(("dense", "gzip", "bitmap", "gaps"), 0)
+    for kernel, value in s.items():
+        key = (id(weights[kernel]), value)
+        if key not in _LEDGERS:  # the array is kept too, so that its id stays its own
+            pruned = pruning.prune(weights[kernel], value)
+            _LEDGERS[key] = (weights[kernel], coding.ledger(pruned))
+        for name, size in _LEDGERS[key][1].items():
+            sizes[name] += size
+    return sizes
+
+
+def sensitivity(network: str, split="validation") -> Sensitivity:
+    """The recorded accuracies of a network with one layer pruned and the others dense."""
+    record = data.result("pruning_sensitivity").record["networks"][network]
+    sparsity, accuracy, low, high = {}, {}, {}, {}
+    for kernel, rows in record.items():
+        layer, total = layer_specs.layer_of(kernel), rows["n"][split]
+        bounds = [intervals.wilson(correct, total) for correct in rows["correct"][split]]
+        sparsity[layer] = np.array(rows["sparsity"])
+        accuracy[layer] = np.array(rows["correct"][split]) / total
+        low[layer], high[layer] = np.array(bounds).T
+    return Sensitivity(network, total, split, sparsity, accuracy, low, high)
+
+
+class Choice(NamedTuple):
+    """What one choice of s per layer gives on the validation set; all shares."""
+
+    sparsity: float
+    accuracy: float
+    best_accuracy: float  # of all measured choices that are at least as sparse as the target
+    layer_sparsity: dict[str, float]
+
+
+@cache
+def _grid():
+    result = data.result("pruning_grid")
+    kernels = result.record["kernels"]
+    sizes = np.array([data.checkpoint(GRID_NETWORK).weights[k].size for k in kernels])
+    removed = result.arrays["sparsity"] * sizes[:, None]
+    every = sum(
+        removed[m].reshape([-1 if axis == m else 1 for axis in range(len(kernels))])
+        for m in range(len(kernels))
+    )
+    return result, kernels, every / sizes.sum()
+
+
+def _position(s: dict[str, float]) -> tuple[int, ...]:
+    """Return the grid's index of a choice, or raise ValueError saying what is wrong with it."""
+    result, kernels, _ = _grid()
+    layers = [layer_specs.layer_of(kernel) for kernel in kernels]
+    if set(s) != set(layers):
+        raise ValueError(f"give one s for each of {', '.join(layers)}")
+    steps = result.arrays["s"]
+    for layer, value in s.items():
+        if not np.isclose(steps, value).any():
+            raise ValueError(
+                f"s = {value} of {layer} was not measured: take steps of {steps[1]:g} "
+                f"from {steps[0]:g} to {steps[-1]:g}"
+            )
+    return tuple(int(np.abs(steps - s[layer]).argmin()) for layer in layers)
+
+
+def budget_layers() -> list[str]:
+    """The layers whose s can be chosen, from input to output."""
+    return [layer_specs.layer_of(kernel) for kernel in _grid()[1]]
+
+
+def grid_steps() -> list[float]:
+    """The positions of s that were measured in every combination."""
+    return [float(s) for s in _grid()[0].arrays["s"]]
+
+
+def evaluate_budget(s: dict[str, float], target: float = 0.75) -> Choice:
+    """Look up what a choice of s per layer gives on the validation set.
+
+    Raises ValueError if a layer is missing or an s was not measured.
+    """
+    result, kernels, every = _grid()
+    position = _position(s)
+    accuracy = result.arrays["validation"] / result.record["n"]["validation"]
+    return Choice(
+        float(every[position]),
+        float(accuracy[position]),
+        float(accuracy[every >= target].max()),
+        {layer_specs.layer_of(k): float(result.arrays["sparsity"][m, position[m]])
+         for m, k in enumerate(kernels)},
+    )  # fmt: skip
+
+
+def budget(**s: float) -> Budget:
+    """The drawing data of one choice of s per layer, among all that were measured."""
+    result, kernels, every = _grid()
+    position = _position(s)
+    weights = data.checkpoint(GRID_NETWORK).weights
+    kernel_of = {layer_specs.layer_of(kernel): kernel for kernel in kernels}
+    correct = int(result.arrays["validation"][position])
+    total = result.record["n"]["validation"]
+    choice = evaluate_budget(s)
+    return Budget(
+        network=GRID_NETWORK,
+        s=s,
+        weights={layer: weights[kernel] for layer, kernel in kernel_of.items()},
+        thresholds={
+            layer: pruning.magnitude_threshold(weights[kernel], s[layer])
+            for layer, kernel in kernel_of.items()
+        },
+        sparsity={**choice.layer_sparsity, "all": choice.sparsity},
+        correct=correct,
+        total=total,
+        interval=intervals.wilson(correct, total),
+        bytes=ledger(weights, {kernel: s[layer] for layer, kernel in kernel_of.items()}),
+        every_sparsity=every.ravel(),
+        every_accuracy=(result.arrays["validation"] / total).ravel(),
+    )
+
+
+def budget_on_test(s: dict[str, float]) -> list[checks.Measured]:
+    """Test accuracy, in percent, of a choice of s per layer and of the dense network."""
+    result, _, _ = _grid()
+    total = result.record["n"]["test"]
+    return [
+        accuracy_percent(int(result.arrays["test"][position]), total)
+        for position in (_position(s), (0, 0, 0, 0))
+    ]
+
+
+def accuracy_percent(correct: int, total: int) -> checks.Measured:
+    """A measured accuracy in percent with its 95 % interval."""
+    low, high = intervals.wilson(correct, total)
+    return checks.Measured(100 * correct / total, 100 * low, 100 * high, "%", total)
+
+
+class Timing(NamedTuple):
+    """Median seconds of the same matrix product with a dense and with a pruned matrix."""
+
+    dense: float
+    pruned: float
+    sparsity: float
+
+    @property
+    def ratio(self):
+        return self.pruned / self.dense
+
+    def __str__(self):
+        return (
+            f"dense {self.dense * 1e6:.0f} µs, with {self.sparsity:.0%} zeros "
+            f"{self.pruned * 1e6:.0f} µs: {self.ratio:.2f} times as long"
+        )
+
+
+def dense_product_times(weights, s, repeats=101, batch=256) -> Timing:
+    """Time x @ weights before and after pruning, taking turns so that noise hits both alike."""
+    pruned = pruning.prune(weights, s)
+    x = np.random.default_rng(0).random((batch, weights.shape[0]), dtype=np.float32)
+    seconds = {"dense": [], "pruned": []}
+    for _ in range(repeats):
+        for name, matrix in (("dense", weights), ("pruned", pruned)):
+            start = time.perf_counter()
+            x @ matrix
+            seconds[name].append(time.perf_counter() - start)
+    return Timing(
+        float(np.median(seconds["dense"])),
+        float(np.median(seconds["pruned"])),
+        float(np.mean(pruned == 0)),
+    )

@@ -1,0 +1,3 @@
+"""Five files from one network."""
+
+NUMBER = "08"

@@ -1,0 +1,3 @@
+"""Training a network for its rounding."""
+
+NUMBER = "09"

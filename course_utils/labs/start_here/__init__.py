@@ -1,0 +1,3 @@
+"""Why small networks: bytes, memory and multiply-accumulates against real boards."""
+
+NUMBER = "00"

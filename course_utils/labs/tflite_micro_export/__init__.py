@@ -1,0 +1,3 @@
+"""Flash and RAM of real boards, and a project to flash."""
+
+NUMBER = "11"

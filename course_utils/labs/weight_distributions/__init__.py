@@ -1,0 +1,3 @@
+"""How trained weights are distributed, layer by layer."""
+
+NUMBER = "01"

@@ -1,0 +1,5 @@
+import sys
+
+from course_utils.workshop import book
+
+sys.exit(book.main())
