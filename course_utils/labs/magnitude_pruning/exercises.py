@@ -7,9 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from course_utils.labs.weight_distributions.exercises import example_kernel
 from course_utils.numbers import pruning
-from course_utils.views.checks import NOT_ATTEMPTED, PASSED, Mistake, exercise, judge, not_yet
+from course_utils.views.checks import (
+    NOT_ATTEMPTED,
+    PASSED,
+    Mistake,
+    example_kernel,
+    exercise,
+    judge,
+    not_yet,
+)
 
 exercise(
     "02.threshold",

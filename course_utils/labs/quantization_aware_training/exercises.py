@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_utils.labs.weight_distributions.exercises import example_kernel
-from course_utils.views.checks import Mistake, exercise
+from course_utils.views.checks import Mistake, example_kernel, exercise
 
 
 def fake_quantize(w, bits):

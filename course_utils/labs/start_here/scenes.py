@@ -44,4 +44,4 @@ def framework_rows() -> list[checks.Row]:
         "LiteRT is TensorFlow Lite's new name. Its list has grown; on a device, each operator that "
         "is linked costs flash.",
     )
-    return operator_rows(frameworks.count_operations(), "operations", why)
+    return checks.operator_rows(frameworks.count_operations(), "operations", why)

@@ -9,7 +9,7 @@ import json
 import numpy as np
 
 from course_utils import env
-from course_utils.engines import float_engine
+from course_utils.engines import float_engine, layer_specs
 from course_utils.machines import conversion, data, fine_tuning, models, training
 from course_utils.machines.recording import (
     COUNTS,
@@ -18,6 +18,7 @@ from course_utils.machines.recording import (
     paired_counts,
     printer,
     resumable,
+    right_answers,
     x_of,
     y_of,
 )

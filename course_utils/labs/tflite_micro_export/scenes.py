@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from course_utils.labs.start_here import scenes as boards_scenes
 from course_utils.labs.tflite_micro_export.figures import KIB, Budget, Fits, Lifetimes
 from course_utils.machines import data, evaluation, frameworks, micro
 from course_utils.machines.conversion import MODES
@@ -317,4 +316,4 @@ def framework_rows() -> list[checks.Row]:
         "TFLM has taken over more of LiteRT's operators since. A device links only those that its "
         "network uses.",
     )
-    return boards_scenes.operator_rows(counted, "operators", why)
+    return checks.operator_rows(counted, "operators", why)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from course_utils.views.checks import Mistake, exercise
+from course_utils.views.checks import Mistake, example_kernel, exercise
 
 
 def share_within(weights, k):

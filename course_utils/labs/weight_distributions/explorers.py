@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from course_utils.labs.weight_distributions import figures, scenes
+from course_utils.machines import models
 from course_utils.views import style, widgets
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from course_utils.engines import layer_specs
 from course_utils.labs.weight_distributions.figures import Exponents, Layers
-from course_utils.machines import data
+from course_utils.machines import data, models
 from course_utils.numbers import distributions
 
 

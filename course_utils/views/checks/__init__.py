@@ -1,0 +1,52 @@
+"""Predict, check, and put what was measured beside what the lecture says.
+
+A notebook shows four things from here:
+
+    predict("01.sigma", "How many ...?", [...], reveal=...)   commit to a guess, then see
+    check("02.threshold", magnitude_threshold)                is my answer right, and if not, why?
+    beside_lecture([Row(...), ...], "caption")                measured here | the lecture says
+    scoreboard()                                              the ledger
+
+Everything displays as HTML and as plain text. Both are the same at every run, and neither holds
+the answer to a question that has not been answered.
+"""
+
+from course_utils.views.checks.exercises import (
+    NOT_ATTEMPTED,
+    PASSED,
+    Exercise,
+    Mistake,
+    Result,
+    check,
+    example_kernel,
+    exercise,
+    judge,
+    not_yet,
+)
+from course_utils.views.checks.lecture import BesideLecture, Row, beside_lecture, operator_rows
+from course_utils.views.checks.ledger import Scoreboard, scoreboard
+from course_utils.views.checks.measured import Measured
+from course_utils.views.checks.prediction import Prediction, PredictionWidget, predict
+
+__all__ = [
+    "NOT_ATTEMPTED",
+    "PASSED",
+    "BesideLecture",
+    "Exercise",
+    "Measured",
+    "Mistake",
+    "Prediction",
+    "PredictionWidget",
+    "Result",
+    "Row",
+    "Scoreboard",
+    "beside_lecture",
+    "check",
+    "example_kernel",
+    "exercise",
+    "judge",
+    "not_yet",
+    "operator_rows",
+    "predict",
+    "scoreboard",
+]
