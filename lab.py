@@ -66,8 +66,7 @@ def main(arguments):
         return open_lab(python, options.browser, options.port)
     if command == "test":
         return run_tests(python, rest)
-    module = {"build": "course_utils.workshop.notebook_builder", "figures": "course_utils.workshop.book"}[command]
-    return run([python, "-m", module, *rest])
+    return run([python, "-m", "course_utils.workshop", command, *rest])
 
 
 def parse(arguments):

@@ -22,7 +22,7 @@ book.FOLDER = Path(sys.argv[1]); sys.exit(book.main(sys.argv[2:]))
 """
 BASELINE = """
 import sys; from course_utils import style; from course_utils.workshop.book import registry
-for entry in registry.ENTRIES:
+for entry in book.ENTRIES:
     with style.rc():
         figure = entry.draw(entry.scene())
         for suffix in ("svg", "pdf", "png"):
@@ -39,7 +39,7 @@ def seconds(code: str, folder: Path, *arguments: str) -> float:
 
 
 def main(repeats: int = 3) -> None:
-    from course_utils.workshop import registry
+    from course_utils.workshop import book
 
     times: dict[str, list[float]] = {}
     for _ in range(repeats):
@@ -56,7 +56,7 @@ def main(repeats: int = 3) -> None:
                     (folder / "fig-boards.svg").unlink()
                 times.setdefault(what, []).append(seconds(code, folder, *arguments))
     base = statistics.median(times["saved only, screen size (baseline)"])
-    print(f"{len(registry.ENTRIES)} figures, medians of {repeats}")
+    print(f"{len(book.ENTRIES)} figures, medians of {repeats}")
     print(f"{'':36}{'seconds':>9}{'ratio':>8}")
     for what, taken in times.items():
         median = statistics.median(taken)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,7 @@ class Tensor:
     zero_point: np.ndarray  # int64
     channel_axis: int
     data: np.ndarray | None
+    sparse: bool = False  # stored without its zeros; `data` is None then
 
     @property
     def size(self):
@@ -165,23 +166,36 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    file: bytes = field(repr=False)  # what it was read from
 
 
 def read(tflite, allow_sparse=False):
     """Return the Graph of a `.tflite` file.
 
-    tflite:       the file's bytes.
+    tflite:       the file's bytes; or its Graph, which is returned as it is: a file is read once,
+                  and travels as what this returns.
     allow_sparse: read on where weights are stored in the sparse format; their `data` is None.
     Raises TypeError if they are not bytes, ValueError where they are not a sound model file.
     Operators that the integer engine does not know are read too, without their options.
     """
+    graph = tflite if isinstance(tflite, Graph) else _read(tflite)
+    for tensor in graph.tensors if not allow_sparse else ():
+        if tensor.sparse:
+            raise ValueError(
+                f"Tensor {tensor.index} ({tensor.name}) is stored in the sparse format, which is "
+                "not supported: convert without EXPERIMENTAL_SPARSITY."
+            )
+    return graph
+
+
+def _read(tflite):
     if not isinstance(tflite, (bytes, bytearray, memoryview)):
         raise TypeError(f"Expected the bytes of a .tflite file, not {type(tflite).__name__}.")
     data = bytes(tflite)
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ValueError("This is not a .tflite file: it lacks the mark TFL3 at its start.")
     try:
-        return _read_graph(data, allow_sparse)
+        return _read_graph(data)
     except (struct.error, IndexError, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"{_BROKEN} ({error})") from None
 
@@ -189,7 +203,7 @@ def read(tflite, allow_sparse=False):
 _BROKEN = "This .tflite file is damaged or truncated: convert the model again."
 
 
-def _read_graph(data, allow_sparse):
+def _read_graph(data):
     model = _Table(data, _unpack("I", data, 0))
     if model.scalar(0, "I", 0) != 3:
         raise ValueError("Only version 3 of the .tflite schema is known: convert the model anew.")
@@ -201,9 +215,7 @@ def _read_graph(data, allow_sparse):
         )
     graph = graphs[0]
     buffers = model.tables(4)
-    tensors = tuple(
-        _read_tensor(i, t, buffers, allow_sparse) for i, t in enumerate(graph.tables(0))
-    )
+    tensors = tuple(_read_tensor(i, table, buffers) for i, table in enumerate(graph.tables(0)))
     codes = model.tables(1)
     operators = tuple(
         _read_operator(i, operator, codes, len(tensors))
@@ -211,10 +223,10 @@ def _read_graph(data, allow_sparse):
     )
     inputs, outputs = graph.integers(1), graph.integers(2)
     _check_indices("The model", inputs + outputs, len(tensors), lowest=0)
-    return Graph(tensors, operators, inputs, outputs)
+    return Graph(tensors, operators, inputs, outputs, data)
 
 
-def _read_tensor(index, table, buffers, allow_sparse):
+def _read_tensor(index, table, buffers):
     shape = table.integers(0, most=LARGEST_RANK)
     name = table.text(3) or f"tensor {index}"
     if any(size < 0 for size in shape) or math.prod(shape) > LARGEST_TENSOR:
@@ -235,7 +247,7 @@ def _read_tensor(index, table, buffers, allow_sparse):
         _check_quantization(f"Tensor {index} ({name})", shape, scale, zero_point, axis, type_name)
     return Tensor(
         index, name, shape, type_name, scale, zero_point, axis,
-        _stored_values(index, name, table, shape, type_name, buffers, allow_sparse),
+        _stored_values(index, name, table, shape, type_name, buffers), table.table(6) is not None,
     )  # fmt: skip
 
 
@@ -255,7 +267,7 @@ def _check_quantization(who, shape, scale, zero_point, axis, type_name):
             raise ValueError(f"{who} has a zero point that is no {type_name}. {_BROKEN}")
 
 
-def _stored_values(index, name, table, shape, type_name, buffers, allow_sparse):
+def _stored_values(index, name, table, shape, type_name, buffers):
     number = table.scalar(2, "I", 0)
     if number >= len(buffers):
         raise ValueError(f"Tensor {index} ({name}) names buffer {number}; there is none. {_BROKEN}")
@@ -265,15 +277,8 @@ def _stored_values(index, name, table, shape, type_name, buffers, allow_sparse):
     stored = buffer.array(0, np.uint8)
     if stored.size == 0:
         return None
-    if table.table(6) is not None:
-        if allow_sparse:
-            return None
-        raise ValueError(
-            f"Tensor {index} ({name}) is stored in the sparse format, which is not supported: "
-            "convert without EXPERIMENTAL_SPARSITY."
-        )
     dtype = DTYPES.get(type_name)
-    if dtype is None:
+    if dtype is None or table.table(6) is not None:
         return None
     if stored.size != math.prod(shape) * dtype.itemsize:
         raise ValueError(

@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from course_utils import env
 from course_utils.engines import layer_specs
 from course_utils.machines import models
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "data"
+DIRECTORY = env.ROOT / "data"
 
 DATASETS = ("fashion_mnist", "watch")
 

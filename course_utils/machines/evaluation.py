@@ -128,11 +128,12 @@ def run(tflite, x, kernels="xnnpack", progress: Progress | None = None):
 
     x: as for `accuracy`; integer arrays in the model's own type go in as they are.
     """
+    graph = tflite_file.read(tflite, allow_sparse=True)
     workers = os.cpu_count() or 1
     free = SimpleQueue()  # one interpreter a thread: they let go of Python's lock while they run
     for _ in range(workers):
-        free.put(interpreter(tflite, kernels))
-    codes = to_input(x, tflite)
+        free.put(interpreter(graph, kernels))
+    codes = to_input(x, graph)
 
     def answer(first):
         machine = free.get()
@@ -159,14 +160,14 @@ def interpreter(tflite, kernels="xnnpack", threads=1):
     if kernels not in KERNELS:
         raise ValueError(f"There are the kernels {' and '.join(KERNELS)}, not {kernels!r}.")
     # A damaged file is named before C++ sees it.
-    tflite_file.read(tflite, allow_sparse=True)
+    graph = tflite_file.read(tflite, allow_sparse=True)
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kind = {"xnnpack": OpResolverType.AUTO, "reference": OpResolverType.BUILTIN_REF}[kernels]
     with env.captured_stderr():
         try:
             machine = Interpreter(
-                model_content=bytes(tflite),
+                model_content=graph.file,
                 num_threads=threads,
                 experimental_op_resolver_type=kind,
             )
@@ -256,11 +257,11 @@ def size(tflite) -> Size:
         sum(part.bytes for part in parts if part.kind == kind) for kind in ("kernel", "bias")
     )
     return Size(
-        len(tflite),
-        len(gzip.compress(bytes(tflite), compresslevel=9, mtime=0)),
+        len(graph.file),
+        len(gzip.compress(graph.file, compresslevel=9, mtime=0)),
         kernels,
         biases,
-        len(tflite) - kernels - biases,
+        len(graph.file) - kernels - biases,
         parts,
     )
 
@@ -288,12 +289,16 @@ def runtimes(tflite, x) -> dict[str, Verdict]:
     "integer only" looks at the file: does any tensor hold floats, which an accelerator for
     integers (an Edge TPU, say) does not take?
     """
+    try:
+        graph = tflite_file.read(tflite, allow_sparse=True)
+    except ValueError:
+        graph = tflite  # each of them refuses it in its own words
     return {
-        "LiteRT reference": _try(lambda: run(tflite, x, "reference")),
-        "LiteRT XNNPACK": _try(lambda: run(tflite, x, "xnnpack")),
-        "TFLM": _try(lambda: micro.run(tflite, to_input(x, tflite))),
-        "integer engine": _try(lambda: IntegerModel(tflite).run(to_input(x, tflite))),
-        "integer only": _try(lambda: _only_integers(tflite)),
+        "LiteRT reference": _try(lambda: run(graph, x, "reference")),
+        "LiteRT XNNPACK": _try(lambda: run(graph, x, "xnnpack")),
+        "TFLM": _try(lambda: micro.run(graph, to_input(x, graph))),
+        "integer engine": _try(lambda: IntegerModel(graph).run(to_input(x, graph))),
+        "integer only": _try(lambda: _only_integers(graph)),
     }
 
 

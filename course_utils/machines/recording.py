@@ -34,7 +34,7 @@ def run(experiment: Callable) -> None:
     inputs = [f"checkpoints/{network}.npz" for network in networks]
     inputs += sorted({f"{models.DATASETS[network]}.npz" for network in networks})
     files = data.manifest()["files"]
-    command = f"python -m course_utils.workshop.experiments {name}"
+    command = f"python -m course_utils.workshop record {name}"
     record = {
         "experiment": name,
         "what": experiment.__doc__.split("\n")[0],

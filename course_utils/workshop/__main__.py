@@ -1,5 +1,18 @@
+"""What authors run: python -m course_utils.workshop build | figures | record ..."""
+
+import importlib
 import sys
 
-from course_utils.workshop import book
+TOOLS = {"build": "notebook_builder", "figures": "book", "record": "experiments"}
 
-sys.exit(book.main())
+
+def main(arguments: list[str]) -> int:
+    name, *rest = arguments or [""]
+    if name not in TOOLS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return importlib.import_module(f"course_utils.workshop.{TOOLS[name]}").main(rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

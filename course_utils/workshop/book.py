@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import hashlib
 import inspect
 import io
@@ -30,28 +31,49 @@ import PIL
 from matplotlib import font_manager
 
 import course_utils
+from course_utils import env, labs
 from course_utils.machines import data
 from course_utils.machines.recording import git_revision
 from course_utils.views import style
-from course_utils.workshop import gallery, page, quarto, registry, sheet, tables
+from course_utils.views.entry import Entry
+from course_utils.workshop import figure_data, gallery, page, quarto, sheet
 
-FOLDER = Path(__file__).resolve().parents[2] / "figures"
+FOLDER = env.ROOT / "figures"
 PACKAGE = Path(course_utils.__file__).parent
 # What the manifest says of a figure.
 ROW = {"id", "width", "theme", "caption", "alt", "claim", "lecture", "notebook", "made_from",
        "files"}  # fmt: skip
 
 
-def stem(entry: registry.Entry, width: str = "one", theme: str = "light") -> str:
+# Every lab declares its own in its `book` module; here they are together.
+_BOOKS = [(lab.notebook, book) for lab in labs.found() if (book := lab.module("book"))]
+ENTRIES: tuple[Entry, ...] = tuple(entry for _, book in _BOOKS for entry in book.ENTRIES)
+NOTEBOOKS = {entry.id: notebook for notebook, book in _BOOKS for entry in book.ENTRIES}
+
+
+def find(ids: list[str]) -> list[Entry]:
+    """Return the entries of these ids, all of them if none is given.
+
+    Raises KeyError naming the nearest id for one that does not exist.
+    """
+    entries = {entry.id: entry for entry in ENTRIES}
+    for id in ids:
+        if id not in entries:
+            nearest = difflib.get_close_matches(id, entries, n=3, cutoff=0)
+            raise KeyError(f"There is no figure {id}. Did you mean {' or '.join(nearest)}?")
+    return [entries[id] for id in ids] if ids else list(ENTRIES)
+
+
+def stem(entry: Entry, width: str = "one", theme: str = "light") -> str:
     """The name of a figure's files: that of the usual kind is the id alone.
 
-    >>> stem(registry.ENTRIES[0], "two", "dark")
+    >>> stem(ENTRIES[0], "two", "dark")
     'fig-boards-two-dark'
     """
     return entry.id + ("-two" if width == "two" else "") + ("-dark" if theme == "dark" else "")
 
 
-def draw(entry: registry.Entry, scene, width: str = "one", theme: str = "light"):
+def draw(entry: Entry, scene, width: str = "one", theme: str = "light"):
     """The figure at a width of `page.WIDTHS` and in a theme, laid out for good. -> Figure"""
     with style.rc():
         figure = entry.draw(scene)
@@ -75,7 +97,7 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
     if entry.claim(scene) is not True:
         raise ValueError(f"{entry.id}: the data don't say what the caption does: {entry.caption}")
     name, alt = stem(entry, width, theme), entry.alt(scene)
-    suffix, exported = tables.export(scene)
+    suffix, exported = figure_data.export(scene)
     line = quarto.line(entry.id, entry.caption, alt, f"{name}.svg", wide=width == "two")
     files = {
         **pictures(draw(entry, scene, width, theme), name, entry.caption, alt),
@@ -92,7 +114,7 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
         "alt": alt,
         "claim": " ".join(inspect.getdoc(entry.claim).split()),
         "lecture": entry.lecture,
-        "notebook": f"notebooks/{entry.notebook}.ipynb",
+        "notebook": f"notebooks/{NOTEBOOKS[entry.id]}.ipynb",
         "made_from": {"code": fingerprint(entry), "data": {path: _known(path) for path in read}},
         "files": {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
     }
@@ -121,12 +143,12 @@ def pictures(figure, name, title, alt) -> dict[str, bytes]:
 # --- what a figure is made from -------------------------------------------------------------
 
 
-def fingerprint(entry: registry.Entry) -> str:
+def fingerprint(entry: Entry) -> str:
     """A checksum of all that a figure is made from but its data files: code, words, versions."""
-    parts = [json.dumps(versions()), entry.caption, entry.lecture, entry.notebook]
-    modules = {style.__name__, page.__name__, tables.__name__, quarto.__name__, __name__}
+    parts = [json.dumps(versions()), entry.caption, entry.lecture, NOTEBOOKS[entry.id]]
+    modules = {style.__name__, page.__name__, figure_data.__name__, quarto.__name__, __name__}
     for function in (entry.scene, entry.draw, entry.alt, entry.claim):
-        if function.__module__ == registry.__name__:  # a lambda: what it calls, and with what
+        if function.__name__ == "<lambda>":  # what it calls, and with what
             code = function.__code__
             parts += [code.co_code.hex(), repr(code.co_consts), repr(code.co_names)]
             held = (function.__globals__.get(name) for name in code.co_names)
@@ -176,7 +198,7 @@ def _known(path: str) -> dict:
     return known
 
 
-def is_current(entry: registry.Entry, row: dict, folder: Path = FOLDER) -> bool:
+def is_current(entry: Entry, row: dict, folder: Path = FOLDER) -> bool:
     """Whether the files that the manifest's row tells of are there, and drawn from the same."""
     files = data.manifest()["files"]
     return (
@@ -193,7 +215,7 @@ def is_current(entry: registry.Entry, row: dict, folder: Path = FOLDER) -> bool:
 
 
 def write_all(
-    entries: list[registry.Entry],
+    entries: list[Entry],
     width: str = "one",
     theme: str = "light",
     folder: Path = FOLDER,
@@ -220,7 +242,7 @@ def write_all(
             drawn += 1
             say(f"{name}: {' '.join(Path(file).suffix for file in told[key]['files'])}")
     finally:
-        order = {entry.id: place for place, entry in enumerate(registry.ENTRIES)}
+        order = {entry.id: place for place, entry in enumerate(ENTRIES)}
         there = (row for row in told.values() if row["id"] in order
                  and all((folder / name).is_file() for name in row["files"]))  # fmt: skip
         rows = sorted(there, key=lambda row: (order[row["id"]], row["width"], row["theme"]))
@@ -260,7 +282,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.html:
             gallery.write(say=lambda words: print(words, flush=True))
             return 0
-        entries = registry.find(options.ids)
+        entries = find(options.ids)
         images = options.into and quarto.images_of(options.into)
         require_font()
         failures = list(write_all(entries, options.width, options.theme, FOLDER))

@@ -20,12 +20,12 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from course_utils import env, labs
 from course_utils.machines import data
 from course_utils.views import standalone, style, widgets
 
-ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ROOT / "notebooks" / "source"
-FOLDER = ROOT / "figures" / "explorers"
+SOURCES = env.ROOT / "notebooks" / "source"
+FOLDER = env.ROOT / "figures" / "explorers"
 
 
 class Shown(NamedTuple):
@@ -76,17 +76,18 @@ def _calls(text):
     modules = {}
     for statement in ast.parse(text).body:
         match statement:
-            case ast.ImportFrom(module="course_utils.labs", names=names):
-                modules |= {name.asname or name.name: name.name for name in names}
+            case ast.ImportFrom(module=lab, names=names) if lab and lab.startswith(labs.__name__):
+                modules |= {name.asname or name.name: f"{lab}.{name.name}"
+                            for name in names if name.name == "explorers"}  # fmt: skip
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name))) as call):
                 if name not in modules:
                     continue
-                module = importlib.import_module(f"course_utils.labs.{modules[name]}")
+                module = importlib.import_module(modules[name])
                 function = getattr(module, call.func.attr)
                 kind = typing.get_type_hints(function).get("return")
                 if kind is None:
                     raise ValueError(
-                        f"explorers/{modules[name]}.py: say what {call.func.attr} returns, such as "
+                        f"{modules[name]}: say what {call.func.attr} returns, such as "
                         "-> widgets.Sweep."
                     )
                 with contextlib.suppress(ValueError):  # an argument that is no plain value
@@ -106,7 +107,7 @@ def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
         data.write_atomically(folder / f"{shown.name}.webp", still)
         row = {"description": box.description, "alt": alt, "size": size}
         if shown.needs_kernel:
-            source = ROOT / "notebooks" / f"{shown.notebook}.ipynb"
+            source = env.ROOT / "notebooks" / f"{shown.notebook}.ipynb"
             data.write_atomically(folder / source.name, source.read_bytes())
         else:
             path = folder / f"{shown.name}.html"

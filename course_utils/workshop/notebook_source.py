@@ -24,7 +24,9 @@ from pathlib import Path
 
 import jupytext
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_utils import env
+
+ROOT = env.ROOT
 STUB = "...  # your code here"
 MAX_LINES = 30  # a longer cell is a wall of code: it belongs in course_utils
 

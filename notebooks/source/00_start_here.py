@@ -69,9 +69,9 @@ checks.predict(
 # too: this is the least.
 
 # %%
-from course_utils.labs.start_here import explorers as boards
+from course_utils.labs.start_here import explorers
 
-boards.fit()
+explorers.fit()
 
 # %% [markdown]
 # ## Explain: five reasons, five numbers

@@ -26,8 +26,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.magnitude_pruning import explorers
-from course_utils.labs.magnitude_pruning import scenes
+from course_utils.labs.magnitude_pruning import explorers, scenes
 
 sweep = scenes.pruning_sweep("fashion_cnn")
 
@@ -94,7 +93,8 @@ def magnitude_mask(weights, threshold):
 checks.check("02.mask", magnitude_mask)
 
 # %% [markdown]
-# `course_utils.numbers.pruning` holds the same two functions. From here on, the notebook uses those.
+# `course_utils.numbers.pruning` holds the same two functions. From here on, the notebook uses
+# those.
 
 # %% [markdown]
 # ## One threshold per layer

@@ -23,8 +23,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.structured_pruning import explorers
-from course_utils.labs.structured_pruning import scenes
+from course_utils.labs.structured_pruning import explorers, scenes
 
 # %%
 checks.predict(

@@ -23,8 +23,7 @@ import numpy as np
 from course_utils.machines import data, models
 from course_utils.numbers import floats, soft_float
 from course_utils.views import checks
-from course_utils.labs.floating_point import explorers
-from course_utils.labs.floating_point import scenes
+from course_utils.labs.floating_point import explorers, scenes
 
 # %%
 checks.predict(

@@ -191,8 +191,8 @@ def dequantize(q, scale, zero_point):
 checks.check("06.dequantize", dequantize)
 
 # %% [markdown]
-# `course_utils.numbers.quantization` holds these functions with the converter's own rounding of ties; its
-# tests compare them with the int8 weights in converted files, and all are equal. Five real weights
+# `course_utils.numbers.quantization` holds these functions with the converter's own rounding of
+# ties; its tests compare them with the int8 weights in converted files, and all are equal. Five real weights
 # on their way:
 
 # %%

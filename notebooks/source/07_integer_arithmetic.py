@@ -29,8 +29,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.integer_arithmetic import explorers
-from course_utils.labs.integer_arithmetic import scenes
+from course_utils.labs.integer_arithmetic import explorers, scenes
 
 counts = {
     "none": (0, 1),

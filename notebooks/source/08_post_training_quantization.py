@@ -23,8 +23,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data, models
 from course_utils.views import checks
-from course_utils.labs.post_training_quantization import explorers
-from course_utils.labs.post_training_quantization import scenes
+from course_utils.labs.post_training_quantization import explorers, scenes
 
 # %%
 checks.predict(

@@ -23,8 +23,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.quantization_aware_training import explorers
-from course_utils.labs.quantization_aware_training import scenes
+from course_utils.labs.quantization_aware_training import explorers, scenes
 
 # %%
 checks.predict(

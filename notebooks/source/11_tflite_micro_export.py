@@ -26,8 +26,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data, micro
 from course_utils.views import checks
-from course_utils.labs.tflite_micro_export import explorers
-from course_utils.labs.tflite_micro_export import scenes
+from course_utils.labs.tflite_micro_export import explorers, scenes
 
 # %%
 parts = scenes.record("watch_cnn", "int8")["arena"]

@@ -1,5 +1,6 @@
 """Predictions, exercises and the tables: what a student sees for each thing they might do."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils import exercises
+from course_utils import labs
+from course_utils.labs.weight_distributions.exercises import exponents_used
 from course_utils.numbers import pruning
 from course_utils.views import checks
 from course_utils.views.checks import (
@@ -26,24 +28,30 @@ from course_utils.views.checks import (
 
 @pytest.fixture(autouse=True)
 def fresh_ledger(monkeypatch):
-    monkeypatch.setattr(checks, "_LEDGER", checks._Ledger())
+    monkeypatch.setattr(checks.ledger, "LEDGER", checks.ledger.Ledger())
 
 
 # ------------------------------------------------------------------- the registry as a whole
 
-# What the exercises that ask for one value are asked about here.
-CONTEXTS = {
-    "00.payload": {"model_bytes": 225_034, "kbit_per_s": 250},
-    "00.macs": {"output_shape": (13, 11, 32), "input_shape": (15, 13, 16), "kernel_size": (3, 3)},
-    "05.products": {"significand_bits": 24, "word_bits": 8},
-    "11.kib": {"kib": 256},
-}
-DECLARED = {id: e for id, e in checks._JUDGES.items() if isinstance(e, Exercise)}
+labs.modules("exercises")
+DECLARED = {id: e for id, e in checks.exercises.JUDGES.items() if isinstance(e, Exercise)}
+
+
+def context_of(id):
+    """What an exercise that asks for one value is asked about here: its last worked example."""
+    exercise = DECLARED.get(id)
+    if exercise is None or exercise.function:
+        return {}
+    names = inspect.signature(exercise.right).parameters
+    return dict(zip(names, exercise.cases[-1], strict=True))
+
+
+PAYLOAD = {"model_bytes": 225_034, "kbit_per_s": 250}
 
 
 def answer_of(id, function):
     """What a student gives who computes `function`: itself, or its value."""
-    return function if DECLARED[id].function else function(**CONTEXTS[id])
+    return function if DECLARED[id].function else function(**context_of(id))
 
 
 def ways(mistake):
@@ -52,7 +60,7 @@ def ways(mistake):
 
 @pytest.mark.parametrize("id", DECLARED)
 def test_the_right_computation_passes(id):
-    result = check(id, answer_of(id, DECLARED[id].right), **CONTEXTS.get(id, {}))
+    result = check(id, answer_of(id, DECLARED[id].right), **context_of(id))
     assert result.state == "passed", result
 
 
@@ -67,7 +75,7 @@ def test_the_right_computation_passes(id):
 )
 def test_every_declared_mistake_is_told_from_right_and_from_all_others(id, mistake, way):
     names = list(DECLARED[id].right.__code__.co_varnames[: DECLARED[id].right.__code__.co_argcount])
-    context = CONTEXTS.get(id, {})
+    context = context_of(id)
     answer = way if DECLARED[id].function else way(*(context[name] for name in names))
     result = check(id, answer, **context)
     assert (result.state, result.mistake) == ("not yet", mistake.name)
@@ -241,7 +249,7 @@ def test_exponents_used_counts_what_the_bits_say():
     weights = np.random.default_rng(0).normal(0, 0.05, 1000).astype(np.float32)
     weights[:7] = 0
     fields = (weights[weights != 0].view(np.uint32) >> 23) & 0xFF
-    assert exercises.weights.exponents_used(weights) == len(np.unique(fields))
+    assert exponents_used(weights) == len(np.unique(fields))
 
 
 # ----------------------------------------------------------------------------- 02.budget
@@ -331,7 +339,7 @@ def test_stubs_are_not_attempted(answer):
 
 def test_value_stubs_are_not_attempted():
     for answer in (None, ...):
-        result = check("00.payload", answer, **CONTEXTS["00.payload"])
+        result = check("00.payload", answer, **PAYLOAD)
         assert str(result) == "○ 00.payload: not attempted"
 
 
@@ -375,7 +383,7 @@ def test_what_is_no_such_function(answer, says):
     ],
 )
 def test_what_is_no_number(answer, says):
-    result = check("00.payload", answer, **CONTEXTS["00.payload"])
+    result = check("00.payload", answer, **PAYLOAD)
     assert result.state == "not yet"
     assert says in result.says
     assert "0x" not in str(result)
@@ -435,8 +443,8 @@ def test_no_answer_is_strange_enough_to_raise_or_to_show_an_address(answer):
     )
 )
 def test_check_never_raises_in_a_student_notebook(answer):
-    for id in checks._JUDGES:
-        context = CONTEXTS.get(id, {})
+    for id in checks.exercises.JUDGES:
+        context = context_of(id)
         if id == "02.budget":
             context = {"evaluate": evaluate, "target": 0.8}
         if id == "08.tflm":
@@ -500,7 +508,7 @@ def test_a_result_shows_symbol_word_and_text_and_escapes():
     bundle = check("02.mask", lambda w, t: w > t)._repr_mimebundle_()
     assert bundle["text/plain"].startswith("✗ 02.mask: not yet: You keep")
     assert "✗ not yet" in bundle["text/html"]
-    assert "<b>" not in check("00.payload", "<b>", **CONTEXTS["00.payload"])._html()
+    assert "<b>" not in check("00.payload", "<b>", **PAYLOAD)._html()
 
 
 # -------------------------------------------------------------------------------- predict
@@ -543,7 +551,7 @@ def test_the_button_does_what_commit_does():
     widget._commit.click()
     assert widget.result.state == "right"
     widget._commit.click()
-    assert len(checks._LEDGER.predictions["a"]) == 1
+    assert len(checks.ledger.LEDGER.predictions["a"]) == 1
 
 
 def test_predict_again_keeps_the_first_commitment():
@@ -553,7 +561,7 @@ def test_predict_again_keeps_the_first_commitment():
     assert widget.result is None
     assert not widget._commit.disabled
     widget.commit("x")
-    assert [p.guess for p in checks._LEDGER.predictions["a"]] == ["y", "x"]
+    assert [p.guess for p in checks.ledger.LEDGER.predictions["a"]] == ["y", "x"]
     board = repr(scoreboard())
     assert "guessed y (first of 2), measured x" in board
 
@@ -566,7 +574,7 @@ def test_a_choice_that_its_click_overtook_counts():
     widget._kind.field.value = "y"  # arrives late
     assert widget.result.guess == "y"
     assert widget.result.state == "missed"
-    assert [p.guess for p in checks._LEDGER.predictions["a"]] == ["y"]
+    assert [p.guess for p in checks.ledger.LEDGER.predictions["a"]] == ["y"]
 
 
 @pytest.mark.parametrize(
@@ -621,14 +629,14 @@ def test_what_is_no_guess(guess, says):
         widget.commit(guess)
     assert widget.result is None
     assert not widget._commit.disabled
-    assert checks._LEDGER.predictions["n"] == []
+    assert checks.ledger.LEDGER.predictions["n"] == []
 
 
 def test_choices_may_be_ranges():
     ranges = {"under a half": (0, 0.5), "a half to two thirds": (0.5, 2 / 3), "more": (2 / 3, 1.01)}
 
     def state(guess, measured):
-        checks._LEDGER.predictions.clear()
+        checks.ledger.LEDGER.predictions.clear()
         return predict("r", "How much?", ranges, reveal=lambda: measured).commit(guess)
 
     assert state("more", 0.79).state == "right"
@@ -661,7 +669,7 @@ def test_a_failing_measurement_locks_nothing_and_says_what_to_do():
     widget._commit.click()
     assert "name &#x27;not_there_yet&#x27; is not defined" in widget._answer.value
     assert not widget._commit.disabled
-    assert checks._LEDGER.predictions["a"] == []
+    assert checks.ledger.LEDGER.predictions["a"] == []
 
 
 @pytest.mark.parametrize(
@@ -809,7 +817,7 @@ def test_an_unknown_exercise_is_not_in_the_ledger():
 
 def test_checks_load_nothing_heavy():
     code = (
-        "import sys; from course_utils import checks, exercises;"
+        "import sys; from course_utils.views import checks; checks.check('02.mask', abs);"
         "print([m for m in ('tensorflow', 'tf_keras', 'matplotlib', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

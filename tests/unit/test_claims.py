@@ -12,14 +12,14 @@ import pytest
 from course_utils.labs.float_to_int8 import figures as quantization
 from course_utils.labs.float_to_int8 import scenes
 from course_utils.machines import data
-from course_utils.workshop import book, registry
+from course_utils.workshop import book
 
 
 def by_id(entry):
     return entry.id
 
 
-@pytest.mark.parametrize("entry", registry.ENTRIES, ids=by_id)
+@pytest.mark.parametrize("entry", book.ENTRIES, ids=by_id)
 def test_the_data_say_what_the_caption_says(entry):
     scene = entry.scene()
     assert entry.claim(scene) is True
@@ -90,14 +90,14 @@ def test_swapped_series_are_noticed():
 
 
 def test_a_figure_whose_caption_is_not_true_is_not_written(tmp_path):
-    entry = registry.find(["fig-boards"])[0]
+    entry = book.find(["fig-boards"])[0]
     untrue = dataclasses.replace(entry, scene=lambda: entry.scene()._replace(weights=1e9))
     with pytest.raises(ValueError, match="fig-boards.*don't say"):
         book.write(untrue, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("entry", registry.ENTRIES, ids=by_id)
+@pytest.mark.parametrize("entry", book.ENTRIES, ids=by_id)
 def test_the_lecture_s_words_are_quoted_from_data(entry):
     assert entry.lecture in words()
 

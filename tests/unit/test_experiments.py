@@ -31,7 +31,7 @@ def right_when_dense(name):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_results_tell_where_they_come_from_and_are_fresh(name):
     record = data.result(name).record
-    assert record["command"] == f"python -m course_utils.workshop.experiments {name}"
+    assert record["command"] == f"python -m course_utils.workshop record {name}"
     for key in ("seed", "versions", "git_revision", "seconds", "what"):
         assert key in record
     files = data.manifest()["files"]

@@ -26,7 +26,7 @@ from course_utils.labs.weight_distributions import figures as weights
 from course_utils.labs.weight_distributions import scenes as weight_scenes
 from course_utils.machines import data
 from course_utils.views import style
-from course_utils.workshop import book, page, registry
+from course_utils.workshop import book, page
 
 ROOT = Path(__file__).resolve().parents[2]
 IDS = ROOT / "figures" / "ids.txt"
@@ -54,7 +54,7 @@ def write_in_a_process(folder, seed, *ids):
                            rows={row["id"]: row for row in book.read_manifest(folder)})  # fmt: skip
 
 
-@pytest.mark.parametrize("entry", registry.ENTRIES, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", book.ENTRIES, ids=lambda entry: entry.id)
 def test_a_figure_can_be_read_at_every_width_and_is_written_the_same_again(entry, written):
     """Drawn here in another process, with another hash seed, after other figures."""
     row = written.rows[entry.id]
@@ -140,7 +140,7 @@ def test_alt_texts_state_numbers_in_sentences(written):
 
 def test_the_manifest_says_what_each_figure_was_made_from(written):
     rows, files = written.rows, data.manifest()["files"]
-    assert list(rows) == [entry.id for entry in registry.ENTRIES]
+    assert list(rows) == [entry.id for entry in book.ENTRIES]
     made_from = rows["fig-ptq-qat"]["made_from"]["data"]
     assert made_from["results/qat_bits.json"]["seed"] == [1, 2, 3, 4, 5]
     assert rows["fig-boards"]["made_from"]["data"]["checkpoints/fashion_cnn.npz"]["seed"] == 1
@@ -171,13 +171,13 @@ def test_unchanged_figures_are_not_drawn_again(written, capsys, monkeypatch):
     monkeypatch.setattr(book, "FOLDER", written.folder)
     monkeypatch.setattr(book, "write", lambda *_: pytest.fail("drawn again"))
     assert book.main([]) == 0
-    assert capsys.readouterr().out.count(": unchanged") == len(registry.ENTRIES)
+    assert capsys.readouterr().out.count(": unchanged") == len(book.ENTRIES)
 
 
 @pytest.mark.parametrize("change", ["file", "gone", "caption", "code", "data"])
 def test_what_changed_is_drawn_again(change, written, tmp_path, monkeypatch):
     shutil.copytree(written.folder, tmp_path / "figures")
-    folder, (entry,) = tmp_path / "figures", registry.find(["fig-boards"])
+    folder, (entry,) = tmp_path / "figures", book.find(["fig-boards"])
     row = written.rows[entry.id]
     assert book.is_current(entry, row, folder)
     if change == "file":
@@ -187,7 +187,7 @@ def test_what_changed_is_drawn_again(change, written, tmp_path, monkeypatch):
     elif change == "caption":
         entry = replace(entry, caption="Another one.")
     elif change == "code":
-        (other,) = registry.find(["fig-sqnr"])
+        (other,) = book.find(["fig-sqnr"])
         entry = replace(entry, draw=other.draw)
     else:
         row["made_from"]["data"]["boards.json"]["sha256"] = "0" * 64
@@ -195,25 +195,26 @@ def test_what_changed_is_drawn_again(change, written, tmp_path, monkeypatch):
 
 
 def test_a_figure_is_made_from_the_modules_it_uses():
-    names = {path.relative_to(ROOT).as_posix() for path in book._code("course_utils.labs.start_here.scenes")}
+    code = book._code("course_utils.labs.start_here.scenes")
+    names = {path.relative_to(ROOT).as_posix() for path in code}
     assert {"course_utils/labs/start_here/figures.py", "course_utils/labs/start_here/scenes.py",
             "course_utils/machines/models.py", "course_utils/views/style.py"} <= names  # fmt: skip
     assert "course_utils/labs/floating_point/figures.py" not in names
-    (one, other) = registry.find(["fig-boards", "fig-sqnr"])
+    (one, other) = book.find(["fig-boards", "fig-sqnr"])
     assert book.fingerprint(one) != book.fingerprint(other)
     wider = replace(one, scene=lambda: board_scenes.fit("fashion_cnn", 4))
     assert book.fingerprint(wider) != book.fingerprint(one)
 
 
 def test_no_id_was_renamed_or_given_twice():
-    ids = [entry.id for entry in registry.ENTRIES]
+    ids = [entry.id for entry in book.ENTRIES]
     assert len(set(ids)) == len(ids)
     assert set(IDS.read_text().split()) == set(ids)
 
 
 def test_an_unknown_id_offers_the_nearest(capsys):
     with pytest.raises(KeyError, match="fig-boards"):
-        registry.find(["fig-board"])
+        book.find(["fig-board"])
     assert book.main(["fig-nothing-like-it"]) == 2
     assert "Did you mean" in capsys.readouterr().err
 

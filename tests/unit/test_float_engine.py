@@ -47,7 +47,8 @@ def test_every_layer_of_every_network_equals_keras(name):
     assert [value.shape[1:] for value in trace.values()] == [
         row.output_shape for row in layer_specs.describe(layers, shape)
     ]
-    assert model.count_params() == sum(row.parameters for row in layer_specs.describe(layers, shape))
+    rows = layer_specs.describe(layers, shape)
+    assert model.count_params() == sum(row.parameters for row in rows)
 
 
 @pytest.mark.tensorflow

@@ -236,5 +236,5 @@ def test_the_reasons_given_after_a_prediction_hold():
 
 
 def test_no_answer_is_told_before_it_is_asked():
-    for exercise in (id for id in checks._JUDGES if id.startswith("05.")):
+    for exercise in (id for id in checks.exercises.JUDGES if id.startswith("05.")):
         assert checks.check(exercise, ...).state == "not attempted"

@@ -18,7 +18,8 @@ from tflite_tools import Writer, pack, unpack
 from course_utils import env
 from course_utils.engines import integer_engine as ie
 from course_utils.engines import layer_specs, tflite_file
-from course_utils.engines.integer_engine import IntegerModel
+from course_utils.engines.integer_engine import IntegerModel, layers
+from course_utils.engines.integer_engine.kernels import PREPARE
 from course_utils.machines import conversion, data, micro, models
 from course_utils.machines.micro import Refused
 
@@ -112,7 +113,7 @@ def test_the_quick_requantization_is_the_textbooks(reals, zero_point, low, bias,
     pairs = np.array([ie.quantize_multiplier(real) for real in reals]).T
     largest = np.full(channels, 2.0**24) + np.abs(biases)
     repeat = 3 if len(sums) % 3 == 0 else 1
-    quick = ie._Requantize(biases, reals, largest, zero_point, qmin, 127, repeat)
+    quick = layers.Requantize(biases, reals, largest, zero_point, qmin, 127, repeat)
     expected = ie.requantize(sums.astype(np.int64) + biases, *pairs, zero_point, qmin, 127)
     np.testing.assert_array_equal(quick(sums), expected)
     np.testing.assert_array_equal(quick(sums.astype(np.float32)), expected)
@@ -123,7 +124,7 @@ def test_the_quick_requantization_is_the_textbooks(reals, zero_point, low, bias,
 def test_partial_sums_of_depthwise_layers_fit_an_int16(taps, units, seed):
     rng = np.random.default_rng(seed)
     weights = rng.choice([rng.integers(-128, 128), -128, 127, 1, 0], (taps, units)).astype(np.int64)
-    first, last = ie._int16_groups(weights)
+    first, last = layers._int16_groups(weights)
     starts, ends = np.flatnonzero(first), np.flatnonzero(last)
     assert starts[0] == 0
     assert ends[-1] == taps - 1
@@ -192,7 +193,7 @@ def test_random_networks_equal_tflm(tflm, record_property):
     assert count["differing"] == 0
     assert count["networks"] >= 200
     assert count["codes"] / count["networks"] > 5, "the outputs are hardly more than constant"
-    assert set(operators) >= set(ie._PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
+    assert set(operators) >= set(PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
 
 
 def converted_networks():
@@ -494,7 +495,7 @@ def mutations(tflite, rng, count):
 
 def small_models():
     """Return a few files with all operators between them."""
-    found, missing = [], set(ie._PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
+    found, missing = [], set(PREPARE) - {"DEQUANTIZE", "EXPAND_DIMS"}
     rng = itertools.count()
 
     @seed(5)

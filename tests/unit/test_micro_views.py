@@ -9,12 +9,12 @@ from course_utils.labs.tflite_micro_export import explorers, figures, scenes
 from course_utils.machines import data, frameworks, micro
 from course_utils.views import checks
 from course_utils.views.checks import check
-from course_utils.workshop import registry
+from course_utils.workshop import book
 
 
 @pytest.fixture(autouse=True)
 def fresh_ledger(monkeypatch):
-    monkeypatch.setattr(checks, "_LEDGER", checks._Ledger())
+    monkeypatch.setattr(checks.ledger, "LEDGER", checks.ledger.Ledger())
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_table_of_boards_says_what_the_budgets_say():
 
 @pytest.mark.parametrize("figure", ["fig-board-budget", "fig-board-fits"])
 def test_figures_of_boards_are_drawn_again_when_a_board_is_corrected(figure):
-    (entry,) = registry.find([figure])
+    (entry,) = book.find([figure])
     data.boards.cache_clear()
     with data.reads() as read:
         entry.scene()

@@ -12,7 +12,7 @@ from course_utils.views.checks import check
 
 @pytest.fixture(autouse=True)
 def fresh_ledger(monkeypatch):
-    monkeypatch.setattr(checks, "_LEDGER", checks._Ledger())
+    monkeypatch.setattr(checks.ledger, "LEDGER", checks.ledger.Ledger())
 
 
 def affine_with_the_course_s_functions(x_min, x_max, num_bits):

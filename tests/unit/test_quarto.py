@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from course_utils.workshop import book, quarto, registry
+from course_utils.workshop import book, quarto
 
 NASTY = [
     r"back\slash, *stars*, _under_ and `ticks`, [brackets](x), ~tilde~ ^caret^ $x^2$",
@@ -65,7 +65,7 @@ def test_words_come_back_as_written(caption, wide):
 
 
 def test_the_lines_of_all_figures_come_back_as_written():
-    wanted = [(entry.id, entry.caption, f"alt of {entry.id}") for entry in registry.ENTRIES]
+    wanted = [(entry.id, entry.caption, f"alt of {entry.id}") for entry in book.ENTRIES]
     for id, caption, alt in wanted:
         line = quarto.line(id, caption, alt, f"{id}.svg")
         assert parsed(line)[:4] == (id, caption, alt, f"{id}.svg")

@@ -14,7 +14,7 @@ from course_utils.views.checks import check
 
 @pytest.fixture(autouse=True)
 def fresh_ledger(monkeypatch):
-    monkeypatch.setattr(checks, "_LEDGER", checks._Ledger())
+    monkeypatch.setattr(checks.ledger, "LEDGER", checks.ledger.Ledger())
 
 
 @pytest.mark.parametrize(

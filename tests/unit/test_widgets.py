@@ -85,7 +85,7 @@ def pixels(png):
 @pytest.mark.parametrize("drawing", [draw, draw_careless])
 def test_a_blitted_frame_is_the_figure_drawn_whole(drawing):
     thresholds = [0.0, 1.5, 0.5]
-    painter = widgets._Painter(drawing)
+    painter = widgets.picture.Painter(drawing)
     for threshold in thresholds:
         frame = pixels(painter(threshold))
         whole = redrawn(painter.figure)
@@ -104,7 +104,7 @@ def test_frames_are_drawn_on_one_figure():
 
 
 def test_the_background_is_drawn_once(monkeypatch):
-    painter = widgets._Painter(draw)
+    painter = widgets.picture.Painter(draw)
     painter(0.0)
     draws = []
     whole = painter.figure.canvas.draw
@@ -366,7 +366,7 @@ def test_the_settings_of_a_notebook_do_not_reach_a_picture():
 
 def test_many_threads_give_the_pictures_that_one_gives():
     states = [i / 10 for i in range(12)]
-    painter = widgets._Painter(draw)
+    painter = widgets.picture.Painter(draw)
     alone = [painter(state) for state in states]
     together = {}
     threads = [

@@ -205,3 +205,6 @@ def calibration():
                     rows[str(bits)] = dict(zip(COUNTS, values, strict=True))
         networks[name] = record
     return {"seed": SEED, "networks": networks}, {}, QUANTIZED
+
+
+EXPERIMENTS = (quantization_sweep, calibration)

@@ -88,3 +88,6 @@ def _relative_error(before, after):
     """Root mean square of the difference, relative to that of what was before."""
     before = before.astype(np.float64)
     return float(f"{np.sqrt(np.mean((after - before) ** 2) / np.mean(before**2)):.6g}")
+
+
+EXPERIMENTS = (reduced_float,)

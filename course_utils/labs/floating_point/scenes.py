@@ -74,7 +74,8 @@ def gaps(network: str) -> Gaps:
 def layers(network: str) -> list[str]:
     """The layers with a kernel, from input to output."""
     return [
-        layer_specs.layer_of(kernel) for kernel in layer_specs.kernel_names(data.checkpoint(network).layers)
+        layer_specs.layer_of(kernel)
+        for kernel in layer_specs.kernel_names(data.checkpoint(network).layers)
     ]
 
 

@@ -149,3 +149,6 @@ def truncating(tflite):
             values = np.frombuffer(bytes(buffer.data), "<i4") - half
             buffer.data = np.frombuffer(values.astype("<i4").tobytes(), np.uint8)
     return packed(model)
+
+
+EXPERIMENTS = (integer_equality,)

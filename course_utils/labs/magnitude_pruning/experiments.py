@@ -181,3 +181,6 @@ def grid_counts(network, x, y):
 
 def _layer_of(layers, kernel):
     return [layer["name"] for layer in layers].index(kernel.split("/")[0])
+
+
+EXPERIMENTS = (pruning_sweep, pruning_sensitivity, pruning_grid)

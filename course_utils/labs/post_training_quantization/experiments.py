@@ -19,7 +19,8 @@ def techniques():
             rows[mode] = {"runs": {k: list(v) for k, v in _runtimes(tflite, dataset).items()},
                           **_measured(f"{name}/{mode}", tflite, dataset, rows, arrays)}  # fmt: skip
         networks[name] = rows
-    calibration = f"the first {conversion.CALIBRATION_SAMPLES} training inputs, for int8 and int16x8"
+    samples = conversion.CALIBRATION_SAMPLES
+    calibration = f"the first {samples} training inputs, for int8 and int16x8"
     return {"calibration": calibration, "networks": networks}, arrays, QUANTIZED
 
 
@@ -62,3 +63,6 @@ def _measured(key, tflite, dataset, rows, arrays):
 
 def _runtimes(tflite, dataset):
     return evaluation.runtimes(tflite, dataset.x_test[:20])
+
+
+EXPERIMENTS = (techniques, per_channel)

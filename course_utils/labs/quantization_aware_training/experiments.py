@@ -101,3 +101,6 @@ def _ptq_against_qat(experiment, name, bit_widths, per_channel):
         **record,
     }  # fmt: skip
     return results, arrays, (name,)
+
+
+EXPERIMENTS = (qat_bits, ptq_vs_qat_8bit)

@@ -17,7 +17,9 @@ def fit() -> widgets.Explorer:
         scenes.fit,
         figures.draw_fit,
         {
-            "network": ipywidgets.Dropdown(options=list(models.ARCHITECTURES), description="Network"),
+            "network": ipywidgets.Dropdown(
+                options=list(models.ARCHITECTURES), description="Network"
+            ),
             "num_bits": ipywidgets.SelectionSlider(
                 options=BITS, value=32, description="Bits per value"
             ),

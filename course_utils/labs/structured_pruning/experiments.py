@@ -10,6 +10,7 @@ import numpy as np
 
 from course_utils import env
 from course_utils.engines import float_engine, layer_specs
+from course_utils.labs.structured_pruning.sparsity_speed import sparsity_speed
 from course_utils.machines import conversion, data, fine_tuning, models, training
 from course_utils.machines.recording import (
     COUNTS,
@@ -366,3 +367,12 @@ def without_neurons(network, fraction):
     scores = channels.scores(network.layers, network.weights, "l2")
     kept = channels.keep(scores, fraction)
     return channels.masked(network.layers, network.weights, kept)
+
+
+EXPERIMENTS = (
+    pruning_fine_tuned,
+    two_by_four,
+    channel_removal,
+    synapses_and_neurons,
+    sparsity_speed,
+)

@@ -215,3 +215,6 @@ def _operators(tflite, q):
         rows.append({"operator": op.name, "values": int(ours.size), **difference(ours, theirs)})
         q = ours
     return rows
+
+
+EXPERIMENTS = (tflm_runtime, tflm_networks)

@@ -97,13 +97,13 @@ def code_bytes(operators: Iterable[str]) -> tuple[int, int]:
     return sum(record["core_bytes"].values()), kernels + sum(row["parser_bytes"] for row in rows)
 
 
-def flash(tflite: bytes) -> Flash:
+def flash(tflite: bytes | tflite_file.Graph) -> Flash:
     """Estimate the flash that a model takes with TFLM (without the rest of the program).
 
     Raises TypeError and ValueError as `tflite_file.read` and `code_bytes` do.
     """
-    operators = [op.name for op in tflite_file.read(tflite).operators]
-    return Flash(len(tflite), *code_bytes(operators))
+    graph = tflite_file.read(tflite)
+    return Flash(len(graph.file), *code_bytes(op.name for op in graph.operators))
 
 
 def fit(name: str, flash_bytes: int, ram_bytes: int) -> Fit:

@@ -61,7 +61,7 @@ class Compatibility(NamedTuple):
         return "\n".join([*map(str, self.operators), verdict])
 
 
-def compatibility(tflite: bytes) -> Compatibility:
+def compatibility(tflite: bytes | tflite_file.Graph) -> Compatibility:
     """Report whether TFLM will run a model, from the file alone; nothing is run.
 
     Raises TypeError and ValueError as `tflite_file.read` does: for what is no model, and for one

@@ -38,7 +38,7 @@ def missing() -> str:
     )
 
 
-def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
+def run(tflite: bytes | tflite_file.Graph, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
     """Return the outputs of the TFLM interpreter, which is given the inputs one by one.
 
     tflite:     a `.tflite` file with one input and one output and a batch of one.
@@ -56,7 +56,7 @@ def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
     if arena_size < 1:
         raise ValueError(f"arena_size is {arena_size} bytes; an interpreter needs at least one.")
     try:
-        return in_tflm(_run, checked(tflite), x, arena_size)
+        return in_tflm(_run, checked(tflite).file, x, arena_size)
     except Refused as refused:
         if arena_size >= ARENA:
             raise
@@ -65,14 +65,13 @@ def run(tflite: bytes, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
 
 
 def checked(tflite):
-    """The bytes of a `.tflite` file, read once in Python before C++ sees them.
+    """The Graph of a `.tflite` file, which is read in Python before C++ sees its bytes.
 
     Raises ImportError where tflite-micro is not installed, ValueError for a damaged file.
     """
     if reason := missing():
         raise ImportError(reason)
-    tflite_file.read(tflite)
-    return bytes(tflite)
+    return tflite_file.read(tflite)
 
 
 def in_tflm(function, *arguments):

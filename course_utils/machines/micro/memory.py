@@ -60,12 +60,12 @@ _RECORDED = {
 }
 
 
-def arena(tflite: bytes) -> Arena:
+def arena(tflite: bytes | tflite_file.Graph) -> Arena:
     """Measure the arena's bytes by part, with TFLM's recording allocator.
 
     Raises ImportError, ValueError and Refused as `run` does.
     """
-    return parse_allocations(in_tflm(_allocations, checked(tflite)))
+    return parse_allocations(in_tflm(_allocations, checked(tflite).file))
 
 
 def parse_allocations(text: str) -> Arena:
@@ -101,7 +101,7 @@ def _allocations(tflite):
     return said.text
 
 
-def smallest_arena(tflite: bytes) -> int:
+def smallest_arena(tflite: bytes | tflite_file.Graph) -> int:
     """Find, by trying, the smallest arena in which TFLM runs the model: bytes, a multiple of 16.
 
     A run counts if its outputs are those of a run with plenty of room. The smallest arena is never
@@ -109,20 +109,20 @@ def smallest_arena(tflite: bytes) -> int:
     the tensors' records, which it then gives back.
     Raises ImportError, ValueError and Refused as `run` does.
     """
-    graph = tflite_file.read(checked(tflite))
+    graph = checked(tflite)
     if len(graph.inputs) != 1:
         raise ValueError(f"The model has {len(graph.inputs)} inputs; one is expected.")
     tensor = graph.tensors[graph.inputs[0]]
     x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(_dtype(tensor))
-    expected = run(tflite, x)
+    expected = run(graph, x)
 
     def runs(units):
         try:
-            return np.array_equal(run(tflite, x, units * ALIGNMENT), expected, equal_nan=True)
+            return np.array_equal(run(graph, x, units * ALIGNMENT), expected, equal_nan=True)
         except Refused:  # or it died, which it may where it did not ask how much was left
             return False
 
-    high = -(-arena(tflite).total // ALIGNMENT)
+    high = -(-arena(graph).total // ALIGNMENT)
     low, step = high - 1, 1
     while not runs(high):
         if high * ALIGNMENT >= ARENA:
@@ -149,7 +149,7 @@ class Activation(NamedTuple):
     last: int  # of the last one that reads it; of the last operator for the output
 
 
-def activations(tflite: bytes) -> tuple[Activation, ...]:
+def activations(tflite: bytes | tflite_file.Graph) -> tuple[Activation, ...]:
     """A model's activations in the order in which they arise, and how long each must be kept.
 
     Constants, such as weights, are read where the file is, in flash, and need no RAM.

@@ -86,7 +86,7 @@ REVISION = ("8f6596d", "2026-10-23")
 
 
 def export_project(
-    tflite: bytes,
+    tflite: bytes | tflite_file.Graph,
     directory: str | os.PathLike,
     board: str = NANO,
     name: str = "model",
@@ -112,14 +112,13 @@ def export_project(
     not installed.
     """
     graph = tflite_file.read(tflite)
-    tflite = bytes(tflite)
     spec = boards.board(board)
     _check_name(name)
     directory = Path(directory)
     _check_directory(directory, overwrite)
-    if len(tflite) > spec["flash_bytes"]:
+    if len(graph.file) > spec["flash_bytes"]:
         raise ValueError(
-            f"The network takes {len(tflite):,} bytes, more than all of the {board}'s flash "
+            f"The network takes {len(graph.file):,} bytes, more than all of the {board}'s flash "
             f"({spec['flash_bytes']:,} bytes): make it smaller, or choose another board."
         )
     if spec["word_bits"] < boards.WORD_BITS:
@@ -128,16 +127,16 @@ def export_project(
             f"{spec['word_bits']} bits: choose another board, e.g. the {NANO}."
         )
     ends = _ends(graph)
-    operators = _operators(tflite, graph)
-    golden = _golden(tflite, graph, ends, samples)
-    arena = _arena(tflite, graph)
+    operators = _operators(graph)
+    golden = _golden(graph, ends, samples)
+    arena = _arena(graph)
     if arena.size > spec["ram_bytes"]:
         raise ValueError(
             f"The network's arena takes {arena.size:,} bytes, more than all of the {board}'s RAM "
             f"({spec['ram_bytes']:,} bytes): use smaller activations (stride or pool earlier, "
             "int8), or choose another board."
         )
-    files = _files(tflite, name, board, spec, ends, operators, golden, arena)
+    files = _files(graph, name, board, spec, ends, operators, golden, arena)
     return _write(files, directory)
 
 
@@ -160,9 +159,9 @@ def _check_name(name: str) -> None:
         )
 
 
-def _operators(tflite: bytes, graph: tflite_file.Graph) -> list[str]:
+def _operators(graph: tflite_file.Graph) -> list[str]:
     """The names of the Add... functions of the network's operators, each once, as they run."""
-    if problems := compatibility(tflite).problems:
+    if problems := compatibility(graph).problems:
         raise ValueError(f"TFLM does not run this network: {problems[0]}")
     if not graph.operators:
         raise ValueError("The network has no operators: there is nothing to run.")
@@ -266,7 +265,7 @@ class _Golden(NamedTuple):
     dataset: str  # "" where the inputs are the user's own
 
 
-def _golden(tflite, graph, ends, samples) -> _Golden:
+def _golden(graph, ends, samples) -> _Golden:
     shape = ends.input.shape[1:]
     dataset = ""
     if samples is None:
@@ -283,10 +282,10 @@ def _golden(tflite, graph, ends, samples) -> _Golden:
         real if ends.input.type == "float32" else quantization.quantize(real, ends.input.qparams)
     )
     if interpreter.missing() and ends.input.type == ends.output.type == "int8":
-        outputs = integer_engine.IntegerModel(tflite).run(codes)
+        outputs = integer_engine.IntegerModel(graph).run(codes)
         outputs_by = "the course's integer engine, which equals TFLM's reference kernels"
     else:
-        outputs = interpreter.run(tflite, codes)
+        outputs = interpreter.run(graph, codes)
         outputs_by = f"TFLM at revision {revision()[0]}, with its reference kernels"
     if not np.isfinite(outputs).all():
         raise ValueError(
@@ -330,15 +329,15 @@ class _Arena(NamedTuple):
     comment: list[str]
 
 
-def _arena(tflite, graph) -> _Arena:
+def _arena(graph) -> _Arena:
     scratch = _scratch(graph)
     if interpreter.missing():
-        needed = _estimated_arena(tflite, graph)
+        needed = _estimated_arena(graph)
         how = "estimated from the tensors' sizes, because TFLM was not installed: not measured"
         found = [f"{needed:,} bytes, {how}"]
         on_32_bits = "Whether a 32-bit microcontroller needs less was not measured either."
     else:
-        needed = memory.smallest_arena(tflite)
+        needed = memory.smallest_arena(graph)
         how = "measured, with room for optimized kernels and a margin"
         found = [
             f"{needed:,} bytes: the smallest arena in which TFLM {revision()[0]} ran this network,",
@@ -346,7 +345,7 @@ def _arena(tflite, graph) -> _Arena:
         ]
         on_32_bits = (
             "A 32-bit microcontroller needs less, as its pointers are half as long: about "
-            f"{memory.arena(tflite).on_32_bits:,} bytes."
+            f"{memory.arena(graph).on_32_bits:,} bytes."
         )
     margin = round(MARGIN * needed)
     size = _up(needed + scratch + margin, memory.ALIGNMENT)
@@ -380,14 +379,14 @@ def _scratch(graph) -> int:
     return largest
 
 
-def _estimated_arena(tflite, graph) -> int:
+def _estimated_arena(graph) -> int:
     """Bytes of the arena, roughly: what must be alive at once, and TFLM's records of it."""
     records = 1024 + 32 * len(graph.tensors)
     for operator in graph.operators:
         # Each operator's own record, and a multiplier and a shift for each channel.
         channels = max((graph.tensors[i].scale.size for i in operator.inputs if i >= 0), default=0)
         records += 192 + 8 * channels
-    return max(memory.alive(memory.activations(tflite))) + records
+    return max(memory.alive(memory.activations(graph))) + records
 
 
 def revision() -> tuple[str, str]:
@@ -412,16 +411,16 @@ class _Text(string.Template):
     delimiter = "@"
 
 
-def _files(tflite, name, board, spec, ends, operators, golden, arena) -> dict[str, bytes]:
+def _files(graph, name, board, spec, ends, operators, golden, arena) -> dict[str, bytes]:
     """Every file of the project, by its path in it."""
     watch = ends.input.shape == (1, 1, 100, 6) and ends.output.size == 7
     moves = watch and board == NANO  # which has the sensor
     values = {
         "name": name, "board": board, "chip": spec["chip"],
         "flash": f"{spec['flash_bytes']:,}", "ram": f"{spec['ram_bytes']:,}",
-        "sha256": hashlib.sha256(tflite).hexdigest(), "model_size": f"{len(tflite):,}",
-        "code_size": f"{boards.flash(tflite).total - len(tflite):,}",
-        "model_bytes": _rows(f"0x{byte:02x}" for byte in tflite),
+        "sha256": hashlib.sha256(graph.file).hexdigest(), "model_size": f"{len(graph.file):,}",
+        "code_size": f"{boards.flash(graph).total - len(graph.file):,}",
+        "model_bytes": _rows(f"0x{byte:02x}" for byte in graph.file),
         "revision": revision()[0], "revision_date": revision()[1],
         "operator_count": len(operators), "operator_list": ", ".join(operators),
         "add_operators": _and(f"operators.Add{op}() == kTfLiteOk" for op in operators),

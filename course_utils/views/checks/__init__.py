@@ -24,9 +24,9 @@ from course_utils.views.checks.exercises import (
     not_yet,
 )
 from course_utils.views.checks.lecture import BesideLecture, Row, beside_lecture, operator_rows
-from course_utils.views.checks.ledger import Scoreboard, scoreboard
+from course_utils.views.checks.ledger import Prediction, Scoreboard, scoreboard
 from course_utils.views.checks.measured import Measured
-from course_utils.views.checks.prediction import Prediction, PredictionWidget, predict
+from course_utils.views.checks.prediction import PredictionWidget, predict
 
 __all__ = [
     "NOT_ATTEMPTED",

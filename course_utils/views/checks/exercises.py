@@ -113,7 +113,8 @@ class Exercise:
     def __call__(self, answer, **context) -> Result:
         if self.function:
             problem = self._not_callable_like_right(answer)
-            cases, outcomes = self.cases, [] if problem else [call_on_copies(answer, c) for c in self.cases]
+            cases = self.cases
+            outcomes = [] if problem else [call_on_copies(answer, case) for case in cases]
         else:
             problem = why_no_number(answer)
             arguments = inspect.signature(self.right).bind(**context)

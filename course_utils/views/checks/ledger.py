@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ipywidgets
 
 from course_utils.views.checks.look import box, mark_text
 from course_utils.views.tables import html_table
 
-if TYPE_CHECKING:
-    from course_utils.views.checks.exercises import Result
-    from course_utils.views.checks.prediction import Prediction
+
+@dataclass(frozen=True)
+class Prediction:
+    """One commitment: the guess, what was then measured, and how they compare, in words."""
+
+    id: str
+    guess: str
+    measured: str
+    state: str  # "right", "close" or "missed"
+    compared: str
+    because: str
 
 
 class Ledger:
@@ -21,7 +30,7 @@ class Ledger:
 
     def __init__(self):
         self.predictions: dict[str, list[Prediction]] = {}
-        self.exercises: dict[str, Result] = {}
+        self.exercises: dict[str, Any] = {}  # the latest Result of each
         self.boards = weakref.WeakSet()
 
     def changed(self):

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 import ipywidgets
 
 from course_utils.views.checks import ledger
 from course_utils.views.checks.answers import error_line
+from course_utils.views.checks.ledger import Prediction
 from course_utils.views.checks.look import box, mark_text
 from course_utils.views.checks.measured import as_measured, decimals_for, number_text, with_unit
 from course_utils.views.tables import INK
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One commitment: the guess, what was then measured, and how they compare, in words."""
-
-    id: str
-    guess: str
-    measured: str
-    state: str  # "right", "close" or "missed"
-    compared: str
-    because: str
 
 
 class _OneOf:
@@ -97,7 +85,8 @@ class _Number:
         return [f"( a number from {number_text(self.low)} to {highest} )"]
 
     def accept(self, guess):
-        asked = f"Type a number from {number_text(self.low)} to {number_text(self.high)}, then commit."
+        low, high = number_text(self.low), number_text(self.high)
+        asked = f"Type a number from {low} to {high}, then commit."
         if guess is None or not str(guess).strip():
             raise ValueError(asked)
         text = str(guess).strip().removesuffix(self.unit).strip()

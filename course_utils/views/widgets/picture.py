@@ -1,0 +1,157 @@
+"""What Sweep and Explorer share: painting a drawing, the page's style, the still picture."""
+
+from __future__ import annotations
+
+import base64
+import html
+import threading
+from collections.abc import Callable
+
+import ipywidgets
+from matplotlib.figure import Figure
+
+from course_utils.views import style
+
+# Matplotlib is not thread-safe, and a kernel may run widget callbacks on a thread of its own.
+MATPLOTLIB = threading.RLock()
+_CSS = """
+.lab-widget .widget-readout, .lab-widget label.widget-label
+  {max-width: none; overflow: visible; white-space: nowrap}
+.lab-widget .noUi-handle:focus-visible, .lab-widget button:focus-visible,
+.lab-widget select:focus-visible {outline: 3px solid #E67817; outline-offset: 2px}
+.lab-widget button.mod-active {font-weight: 600; box-shadow: inset 0 -3px 0 #006395}
+.lab-frame > .lm-TabBar, .lab-frame > .p-TabBar {display: none !important}
+.lab-frame > .widget-tab-contents {border: 0 !important; padding: 0 !important; overflow: hidden}
+.lab-widget img {max-width: 100%; height: auto; display: block}
+.lab-widget figure {margin: 0}
+.lab-widget .lab-readout {line-height: 1.5; margin: 2px 4px}
+.lab-widget .lab-title {font-weight: 600; margin: 2px 4px}
+.lab-widget .lab-error {color: #A51C30; font-weight: 600; margin: 2px 4px}
+"""
+# ipywidgets' sliders have no accessible name and read out an index. This gives each handle its
+# visible label as its name and its visible readout, with the picture's line, as its value. It is an
+# addition for screen readers: where a page forbids inline scripts, everything else still works.
+_NAME_SLIDERS = """
+const name = tries => {
+  const root = this.closest('.lab-widget');
+  const sliders = root ? [...root.querySelectorAll('.widget-slider')] : [];
+  if (!sliders.length) { if (tries) setTimeout(() => name(tries - 1), 100); return; }
+  root.querySelectorAll('.lab-live .widget-html-content').forEach(
+    e => e.setAttribute('aria-live', 'polite'));
+  for (const slider of sliders) {
+    const handle = slider.querySelector('[role=slider]');
+    if (!handle || handle.hasAttribute('aria-label')) continue;
+    handle.setAttribute('aria-label', slider.querySelector('label').textContent);
+    const say = () => {
+      const line = [...root.querySelectorAll('.lab-frame .lab-readout')]
+        .find(e => e.offsetParent);
+      const text = [slider.querySelector('.widget-readout'), line]
+        .map(e => e && e.textContent).filter(t => t).join(', ');
+      if (handle.getAttribute('aria-valuetext') !== text)
+        handle.setAttribute('aria-valuetext', text);
+    };
+    new MutationObserver(say).observe(handle, {attributeFilter: ['aria-valuetext']});
+    say();
+  }
+};
+name(50);
+"""
+_DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
+SLIDERS = (
+    ipywidgets.FloatLogSlider,
+    ipywidgets.FloatSlider,
+    ipywidgets.IntSlider,
+    ipywidgets.SelectionSlider,
+)
+
+
+class Painter:
+    """Draws pictures of a changing state on one figure, painting only what moves."""
+
+    def __init__(self, draw: Callable):
+        self._draw = draw
+        self._background = None
+        self.figure: Figure | None = None
+
+    def __call__(self, data) -> bytes:
+        """PNG bytes of the drawing of `data`."""
+        with MATPLOTLIB, style.rc():
+            if self.figure is None:
+                self.figure = self._draw(data)
+                style.freeze_layout(self.figure)
+            else:
+                self._draw(data, self.figure)
+            canvas = self.figure.canvas
+            # Animated artists do not make their figure stale: if it is, the background changed.
+            if self._background is None or self.figure.stale:
+                canvas.draw()
+                self._background = canvas.copy_from_bbox(self.figure.bbox)
+            else:
+                canvas.restore_region(self._background)
+            moving = getattr(self.figure, "moving", {}).values()
+            for artist in sorted(moving, key=lambda artist: artist.get_zorder()):
+                artist.axes.draw_artist(artist)
+            return style.png(self.figure)
+
+    def css_size(self) -> tuple[int, int]:
+        """Width and height of the picture in CSS pixels."""
+        inches = self.figure.get_size_inches()
+        return round(inches[0] * style.CSS_DPI), round(inches[1] * style.CSS_DPI)
+
+
+def img_tag(png: bytes, alt: str, size: tuple[int, int]) -> str:
+    # decoding="sync": the new picture replaces the old one in the same frame, without a blank.
+    return (
+        f'<img alt="{html.escape(alt)}" width="{size[0]}" height="{size[1]}" decoding="sync" '
+        f'src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
+    )
+
+
+def line_below(text: str, alt: str) -> str:
+    """The visible line below a picture; hidden from screen readers if it only repeats the alt."""
+    if not text:
+        return ""
+    hidden = ' aria-hidden="true"' if text == alt else ""
+    return f'<div class="lab-readout"{hidden}>{html.escape(text)}</div>'
+
+
+def heading(text: str) -> ipywidgets.HTML:
+    return ipywidgets.HTML(f'<div class="lab-title">{html.escape(text)}</div>')
+
+
+def setup(readout_width: int = 0) -> ipywidgets.HTML:
+    """The style sheet and the names for screen readers; takes no room."""
+    readout = f".lab-readout-{readout_width} .widget-readout {{min-width: {readout_width}ch}}"
+    return in_page(_CSS + (readout if readout_width else ""), _NAME_SLIDERS)
+
+
+def in_page(css: str, script: str) -> ipywidgets.HTML:
+    """A style sheet and a script beside a widget; takes no room. In the script, `this` is there."""
+    return ipywidgets.HTML(
+        f'<style>{css}</style><img src="{_DOT}" alt="" hidden onload="{html.escape(script)}">',
+        layout={"height": "0", "margin": "0", "overflow": "hidden"},
+    )
+
+
+def check_text(**texts) -> None:
+    for name, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise TypeError(f"{name} must be a sentence for readers, not {text!r}.")
+
+
+class Pictured(ipywidgets.VBox):
+    """A box that is shown with a PNG of its present picture beside the live widget."""
+
+    description = ""
+
+    def _picture(self) -> tuple[bytes, str, tuple[int, int]]:
+        """PNG bytes, alt text and CSS size of the picture that is showing."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **kwargs):
+        data = super()._repr_mimebundle_(**kwargs)
+        png, alt, (width, height) = self._picture()
+        data["image/png"] = base64.b64encode(png).decode("ascii")
+        data["text/plain"] = f"{self.description}\n{alt}"
+        # nbconvert writes this alt; JupyterLab uses the size.
+        return data, {"image/png": {"alt": alt, "width": width, "height": height}}
