@@ -16,7 +16,7 @@ from tflite_tools import Writer, pack, unpack
 
 from course_utils.engines import tflite_file
 from course_utils.machines import conversion, data, micro, models
-from course_utils.machines.micro import project
+from course_utils.machines.micro.project import allowed, contents
 from course_utils.numbers import quantization
 
 needs_tflm = pytest.mark.skipif(
@@ -216,7 +216,7 @@ def definitions(tflite, moved):
     for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
         tensor = graph.tensors[index]
         size = tensor.size * np.dtype(tensor.type).itemsize
-        found += [f"-DSTANDIN_{role}_TYPE={project.C_TYPES[tensor.type][1]}",
+        found += [f"-DSTANDIN_{role}_TYPE={allowed.C_TYPES[tensor.type][1]}",
                   f"-DSTANDIN_{role}_BYTES={size}"]  # fmt: skip
     return [*found, *(["-DSTANDIN_TFLITE_MICRO"] if moved else [])]
 
@@ -333,7 +333,7 @@ def test_what_the_project_calls_is_in_the_installed_tflm(exported, tmp_path):
     assert len(called) == 5  # constructor, AllocateTensors, Invoke, input, output
     assert called <= there
     names = {name.replace("_", ""): name for name in micro.builtin_operators()}
-    for function in project.ADD_FUNCTIONS:
+    for function in allowed.ADD_FUNCTIONS:
         assert f"tflite::micro::Register_{names[function.upper()]}()" in there
 
 
@@ -392,7 +392,7 @@ def test_the_readme_names_every_file_the_board_and_the_revision(exported):
         assert f"`{path}`" in readme
         assert (directory / path).is_file()
     assert "Arduino Nano 33 BLE" in readme
-    assert project.revision()[0] in readme
+    assert contents.revision()[0] in readme
     assert "archived" in readme
     assert "What would still have to be true" in readme
     written = [path for path in directory.rglob("*") if path.is_file()]
@@ -421,7 +421,7 @@ def test_the_arena_is_the_measured_one_with_room(exported):
         assert size % 16 == 0
         # Without TFLM an estimate stands in, never too small and not by much too large.
         assert (
-            smallest <= project._estimated_arena(tflite, tflite_file.read(tflite)) <= 1.3 * smallest
+            smallest <= contents._estimated_arena(tflite_file.read(tflite)) <= 1.3 * smallest
         )
 
 

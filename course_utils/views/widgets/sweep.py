@@ -17,6 +17,7 @@ from course_utils.views.widgets.picture import (
     check_text,
     heading,
     img_tag,
+    line_below,
     setup,
 )
 

@@ -1,11 +1,10 @@
-"""Drawings of the way from real numbers to codes and back (notebook 06)."""
+"""Reals on their way to codes: the line, and a layer's values, codes and errors."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from course_utils.numbers.quantization import QParams, dequantize
@@ -20,9 +19,6 @@ LOOK_OF = {
     "per tensor, affine": style.LOOKS["orange"],
     "per channel, symmetric": style.LOOKS["green"],
 }
-
-
-# ------------------------------------------------------------------ the mapping, a few bits
 
 
 class Line(NamedTuple):
@@ -153,9 +149,6 @@ def _line_axes(figure, ax):
               columnspacing=1.2)  # fmt: skip
 
 
-# ------------------------------------------------------------------ one tensor, quantized
-
-
 class Tensor(NamedTuple):
     """Weights of a layer, or a sample of its activations on real inputs."""
 
@@ -245,7 +238,7 @@ def draw_mapping(state: Mapping, figure=None):
         figure.shown = None
         with style.rc():
             axes = figure.subplots(2, 3)
-            _values_axes(figure, axes[0, 0])
+            values_axes(figure, axes[0, 0])
             _stairs_axes(figure, axes[0, 1])
             _codes_axes(figure, axes[0, 2])
             _errors_axes(figure, axes[1, 0])
@@ -283,7 +276,7 @@ def _covered(q):
     return float(np.min(low)), float(np.max(high))
 
 
-def _values_axes(figure, ax):
+def values_axes(figure, ax):
     moving = figure.moving
     zero, edges = np.zeros(VALUE_BINS), np.linspace(-1, 1, VALUE_BINS + 1)
     look = style.LOOKS["red"]
@@ -450,354 +443,3 @@ def _set_accuracy(moving, state):
     moving["accuracy text"].set_text(
         "not recorded here" if state.accuracy is None else f"{what}: {state.accuracy:.1%}"
     )
-
-
-# ------------------------------------------------------------------ SQNR and accuracy, all at once
-
-
-class Signal(NamedTuple):
-    """One curve of `draw_sqnr`."""
-
-    name: str
-    bits: np.ndarray
-    sqnr_db: np.ndarray
-    theory_db: np.ndarray
-
-
-def alt_sqnr(signals: tuple[Signal, ...]) -> str:
-    """Give each tensor's SQNR at 8 bits, and the slope."""
-    at_8 = [f"{s.name} {s.sqnr_db[s.bits == 8][0]:.1f} dB" for s in signals]
-    slopes = [np.polyfit(s.bits[4:], s.sqnr_db[4:], 1)[0] for s in signals]
-    return (
-        f"At 8 bits: {'; '.join(at_8)}. From 6 bits on each bit more adds {min(slopes):.2f} to "
-        f"{max(slopes):.2f} dB."
-    )
-
-
-def claim_sqnr(signals: tuple[Signal, ...]) -> bool:
-    """From 6 bits on a bit adds 5.9 to 6.15 dB, and at 8 bits the curves differ by over 6 dB."""
-    slopes = [np.polyfit(s.bits[4:], s.sqnr_db[4:], 1)[0] for s in signals]
-    at_8 = [s.sqnr_db[s.bits == 8][0] for s in signals]
-    return bool(min(slopes) > 5.9 and max(slopes) < 6.15 and max(at_8) - min(at_8) > 6.02)
-
-
-def draw_sqnr(signals: tuple[Signal, ...], figure=None):
-    """Draw SQNR against bits for several tensors, with the lines 6.02 b + constant. -> Figure"""
-    if figure is not None:
-        raise ValueError("This picture does not move: draw it without a figure.")
-    figure, ax = style.subplots(width=8.5, height=4.2)
-    with style.rc():
-        for signal, look in zip(signals, style.looks(), strict=False):
-            ax.plot(signal.bits, signal.theory_db, color=look.color, linewidth=1, linestyle="-",
-                    alpha=0.5)  # fmt: skip
-            ax.plot(signal.bits, signal.sqnr_db, color=look.color, marker=look.marker,
-                    linestyle="", markersize=6, label=signal.name)  # fmt: skip
-        ax.set(title="Each bit is worth 6.02 dB (lines); what differs is the constant",
-               xlabel="bits b", ylabel="SQNR, dB", xticks=range(2, 17))  # fmt: skip
-        ax.legend(loc="upper left")
-    return figure
-
-
-class BitCurves(NamedTuple):
-    """Test accuracy of several networks, all kernels in b bits, by scheme."""
-
-    networks: tuple[str, ...]
-    bits: np.ndarray
-    total: dict[str, int]
-    float32: dict[str, float]
-    accuracy: dict[str, dict[str, np.ndarray]]  # network -> scheme -> accuracy
-    low: dict[str, dict[str, np.ndarray]]
-    high: dict[str, dict[str, np.ndarray]]
-
-    def at(self, network, scheme, bits):
-        return float(self.accuracy[network][scheme][list(self.bits).index(bits)])
-
-
-def alt_bit_curves(state: BitCurves) -> str:
-    """Give every network's accuracy at 4 bits, per tensor and per channel."""
-    per_tensor, _, per_channel = LOOK_OF
-    at_4 = "; ".join(
-        f"{n} {state.at(n, per_tensor, 4):.1%} per tensor, {state.at(n, per_channel, 4):.1%} per "
-        f"channel (float32 {state.float32[n]:.1%})"
-        for n in state.networks
-    )
-    return f"Test accuracy with all weights in 4 bits: {at_4}."
-
-
-def claim_bit_curves(state: BitCurves) -> bool:
-    """8 bits: no network loses half a point. 4 bits, depthwise: 5 points or so, else over 25."""
-    in_8 = [state.float32[n] - state.at(n, how, 8) for n in state.networks for how in LOOK_OF]
-    depthwise = "fashion_dscnn"
-    in_4 = {how: state.float32[depthwise] - state.at(depthwise, how, 4) for how in LOOK_OF}
-    per_channel = in_4.pop("per channel, symmetric")
-    return max(in_8) < 0.005 and per_channel < 0.06 and min(in_4.values()) > 0.25
-
-
-def draw_bit_curves(state: BitCurves, figure=None):
-    """Draw test accuracy against the weights' bits, one panel a network. -> Figure"""
-    if figure is not None:
-        raise ValueError("This picture does not move: draw it without a figure.")
-    figure, axes = style.subplots(1, len(state.networks), width=9.4, height=3.6, sharey=True)
-    with style.rc():
-        for ax, network in zip(axes, state.networks, strict=True):
-            for scheme, look in LOOK_OF.items():
-                ax.fill_between(state.bits, state.low[network][scheme],
-                                state.high[network][scheme], color=look.color, alpha=0.15,
-                                linewidth=0)  # fmt: skip
-                ax.plot(state.bits, state.accuracy[network][scheme], color=look.color,
-                        linestyle=look.linestyle, marker=look.marker, label=scheme)  # fmt: skip
-            ax.axhline(state.float32[network], color=style.INK, linestyle=":", linewidth=1,
-                       label="float32")  # fmt: skip
-            ax.set(title=f"{network}\n({state.total[network]:,} test inputs)",
-                   xlabel="bits of all weights", xticks=BITS_AXIS, ylim=(0, 1))  # fmt: skip
-        axes[0].set_ylabel("test accuracy")
-        axes[-1].legend(loc="lower right")
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    return figure
-
-
-# ------------------------------------------------------------------ per channel, ImageNet weights
-
-
-class Channels(NamedTuple):
-    """SQNR of every layer of a network in 8 bits, batch norm folded, both ways."""
-
-    network: str
-    kinds: tuple[str, ...]  # "conv", "depthwise", ... of each layer
-    per_tensor: np.ndarray  # dB
-    per_channel: np.ndarray
-
-
-def alt_channels(state: Channels) -> str:
-    """Say what per-channel scales win, for depthwise layers and for the others."""
-    gain = state.per_channel - state.per_tensor
-    depthwise = np.array([kind == "depthwise" for kind in state.kinds])
-    worst = int(state.per_tensor.argmin())
-    return (
-        f"{state.network}, weights in 8 bits, batch norm folded: per-channel scales win "
-        f"{np.median(gain[depthwise]):.1f} dB in the median depthwise layer and "
-        f"{np.median(gain[~depthwise]):.1f} dB in the others; the worst layer goes from "
-        f"{state.per_tensor[worst]:.1f} to {state.per_channel[worst]:.1f} dB."
-    )
-
-
-def claim_channels(state: Channels) -> bool:
-    """Per-channel scales win in every layer; in the median depthwise layer 3 dB more than else."""
-    gain = state.per_channel - state.per_tensor
-    depthwise = np.array([kind == "depthwise" for kind in state.kinds])
-    more = np.median(gain[depthwise]) - np.median(gain[~depthwise])
-    return bool(gain.min() > 0 and more > 3)
-
-
-def draw_channels(state: Channels, figure=None):
-    """Draw the SQNR of each layer with one scale and with one a channel. -> Figure"""
-    if figure is not None:
-        raise ValueError("This picture does not move: draw it without a figure.")
-    figure, ax = style.subplots(width=9.2, height=3.9)
-    rows = np.arange(len(state.kinds))
-    depthwise = np.array([kind == "depthwise" for kind in state.kinds])
-    with style.rc():
-        ax.vlines(rows, state.per_tensor, state.per_channel, color=style.GREY, linewidth=1)
-        red, green = style.LOOKS["red"], style.LOOKS["green"]
-        for values, look, name in (
-            (state.per_tensor, red, "one scale a tensor"),
-            (state.per_channel, green, "one scale a channel"),
-        ):
-            for mask, face, kind in (
-                (depthwise, look.color, "depthwise layers"),
-                (~depthwise, "white", "other layers"),
-            ):
-                ax.plot(rows[mask], values[mask], linestyle="", marker=look.marker, markersize=6,
-                        color=look.color, markerfacecolor=face,
-                        label=f"{name}, {kind}")  # fmt: skip
-        ax.set(title=f"{state.network}: weights in 8 bits, batch norm folded",
-               xlabel="layer, from input to output", ylabel="SQNR, dB",
-               xlim=(-1, len(rows)))  # fmt: skip
-        low = min(state.per_tensor.min(), state.per_channel.min())
-        ax.set_ylim(low - 17, state.per_channel.max() + 2)
-        ax.legend(loc="lower right", ncols=2)
-    return figure
-
-
-# ------------------------------------------------------------------ calibration
-
-
-class Calibration(NamedTuple):
-    """One choice of calibration data and method, among all that were measured."""
-
-    network: str
-    what: str  # calibrated on
-    method: str
-    num_bits: int  # of the activations; the weights are int8
-    samples: tuple[str, ...]
-    methods: tuple[str, ...]
-    accuracy: np.ndarray  # test accuracy, (samples, methods)
-    float32: float
-    total: int
-    loss: tuple[float, float, float]  # of this choice, points: value and 95 % interval, paired
-    tensor: str
-    edges: np.ndarray
-    inside: np.ndarray  # share of real values per bin
-    clipped: np.ndarray
-    clipped_share: float
-    codes_used: int
-    qparams: QParams
-    real: tuple[float, float]  # smallest and largest value on validation inputs
-
-    @property
-    def position(self):
-        return self.samples.index(self.what), self.methods.index(self.method)
-
-
-def alt_calibration(state: Calibration) -> str:
-    """Say what range this calibration found, what it clips, and what it costs."""
-    low, high = state.qparams.range
-    value, least, most = state.loss
-    side = "below"
-    if value < 0:
-        value, least, most, side = -value, -most, -least, "above"
-    return (
-        f"{state.network}, activations in {state.num_bits} bits, calibrated on {state.what} by "
-        f"{state.method}: {state.tensor} gets the range {low:.3g} to {high:.3g} (real values "
-        f"{state.real[0]:.3g} to {state.real[1]:.3g}), {state.clipped_share:.2%} clipped, "
-        f"{state.codes_used} of {state.qparams.codes} codes used. Test accuracy "
-        f"{state.accuracy[state.position]:.1%}, {value:.2f} points {side} float32 (95 % interval "
-        f"{least:.2f} to {most:.2f}, paired, {state.total:,} inputs)."
-    )
-
-
-def claim_calibration(state: Calibration) -> bool:
-    """By min-max, 10 inputs or one class cost under 0.2 points, noise over 3, scale over 30."""
-    column = state.methods.index("min-max")
-    lost = dict(zip(state.samples, state.float32 - state.accuracy[:, column], strict=True))
-    enough = [lost[which] for which in ("10 inputs", "100 inputs", "all inputs", "one class")]
-    return bool(max(enough) < 0.002 and lost["noise"] > 0.03 and lost["wrong scale"] > 0.3)
-
-
-def draw_calibration(state: Calibration, figure=None):
-    """Draw the range that a calibration found, and the accuracy of every calibration. -> Figure"""
-    if figure is None:
-        figure = style.figure(width=9.4, height=3.9)
-        figure.shown = None
-        with style.rc():
-            left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
-            _range_axes(figure, left)
-            _table_axes(figure, right, state)
-    moving, q = figure.moving, state.qparams
-    shown = state.tensor, state.num_bits
-    if figure.shown != shown:  # what is chosen now and then is redrawn the slow way
-        figure.shown = shown
-        ax = moving["inside"].axes
-        pad = 0.35 * (state.edges[-1] - state.edges[0])
-        ax.set_xlim(state.edges[0] - pad * 0.3, state.edges[-1] + pad)
-        ax.set_title(f"{state.tensor}: real values (hatched: clipped)")
-        _set_table(moving["chosen"].axes, state.accuracy)
-    moving["inside"].set_data(state.inside, state.edges)
-    moving["clipped"].set_data(state.inside + state.clipped, state.edges, baseline=state.inside)
-    low, high = q.range
-    moving["low"].set_xdata([low, low])
-    moving["high"].set_xdata([high, high])
-    moving["range text"].set_text(
-        f"codes cover {low:.3g} to {high:.3g}\n{state.codes_used} of {q.codes} codes used\n"
-        f"{state.clipped_share:.2%} clipped"
-    )
-    row, column = state.position
-    moving["chosen"].set_xy((column - 0.48, row - 0.46))
-    return figure
-
-
-_MIDDLE = 0.6  # below this accuracy the table's cells are dark
-
-
-def _range_axes(figure, ax):
-    _values_axes(figure, ax)
-    figure.moving["range text"] = ax.text(
-        0.98, 0.97, "", transform=ax.transAxes, ha="right", va="top", fontsize=9.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}, animated=True,
-    )  # fmt: skip
-
-
-def _set_table(ax, accuracy):
-    ax.images[0].set_data(accuracy)
-    for text, value in zip(ax.texts, accuracy.ravel(), strict=True):
-        text.set_text(f"{100 * value:.1f}")
-        text.set_color("white" if value < _MIDDLE else style.INK)
-
-
-def _table_axes(figure, ax, state):
-    ax.imshow(state.accuracy, aspect="auto", cmap="cividis", vmin=0, vmax=1)
-    for row in range(len(state.samples)):
-        for column in range(len(state.methods)):
-            ax.text(column, row, "", ha="center", va="center")
-    figure.moving["chosen"] = ax.add_patch(
-        Rectangle((0, 0), 0.96, 0.92, fill=False, edgecolor=style.RED, linewidth=3, animated=True,
-                  zorder=5)
-    )  # fmt: skip
-    ax.set_xticks(range(len(state.methods)), [m.replace(" ", "\n", 1) for m in state.methods])
-    ax.set_yticks(range(len(state.samples)), state.samples)
-    ax.grid(False)
-    ax.set_title(f"Test accuracy, %  (float32: {100 * state.float32:.1f})")
-
-
-class Draws(NamedTuple):
-    """How much the draw of the calibration inputs matters: validation accuracies, min-max."""
-
-    network: str
-    total: int
-    float32: float
-    sizes: tuple[int, ...]
-    accuracy: dict[int, np.ndarray]  # bits -> (sizes, draws)
-    one_class: dict[int, np.ndarray]  # bits -> (classes,)
-
-
-def alt_draws(state: Draws) -> str:
-    """Give the lowest and the highest accuracy over the draws, by size, in 8 and 4 bits."""
-    texts = []
-    for bits, rows in state.accuracy.items():
-        spans = ", ".join(
-            f"{size:,} {row.min():.1%} to {row.max():.1%}"
-            for size, row in zip(state.sizes, rows, strict=True)
-        )
-        alone = state.one_class[bits]
-        texts.append(
-            f"{bits} bits: {spans}; 100 of a single class {alone.min():.1%} to {alone.max():.1%}"
-        )
-    return (
-        f"{state.network}, min-max ranges, accuracy over 10 draws of so many calibration inputs. "
-        f"In {'. In '.join(texts)}. Float32: {state.float32:.1%} ({state.total:,} validation "
-        "inputs)."
-    )
-
-
-def claim_draws(state: Draws) -> bool:
-    """8 bits: from 10 inputs on all draws within 0.3 points of float32, with 1 not. 4 bits: each
-    draw of 1,000 does worse than each of 10."""
-    off = np.abs(state.accuracy[8] - state.float32).max(axis=1)
-    of = dict(zip(state.sizes, off, strict=True))
-    in_4 = dict(zip(state.sizes, state.accuracy[4], strict=True))
-    enough = max(of[size] for size in state.sizes if size >= 10)
-    return bool(enough < 0.003 and of[1] > 0.05 and in_4[1000].max() < in_4[10].min())
-
-
-def draw_draws(state: Draws, figure=None):
-    """Draw the accuracy of every draw of calibration inputs, by their number. -> Figure"""
-    if figure is not None:
-        raise ValueError("This picture does not move: draw it without a figure.")
-    figure, axes = style.subplots(1, len(state.accuracy), width=9.2, height=3.5)
-    names = [f"{size:,}" for size in state.sizes] + ["100 of\none class"]
-    with style.rc():
-        for ax, bits in zip(axes, state.accuracy, strict=True):
-            groups = [*state.accuracy[bits], state.one_class[bits]]
-            for place, group in enumerate(groups):
-                look = style.LOOKS["orange" if place == len(groups) - 1 else "blue"]
-                x = place + np.linspace(-0.25, 0.25, len(group))
-                ax.plot(x, np.sort(group), linestyle="", marker=look.marker, color=look.color,
-                        alpha=0.8)  # fmt: skip
-                ax.hlines(np.median(group), place - 0.35, place + 0.35, color=style.INK,
-                          linewidth=2)  # fmt: skip
-            ax.axhline(state.float32, color=style.INK, linestyle=":", linewidth=1)
-            ax.set_xticks(range(len(names)), names)
-            ax.set(title=f"Activations in {bits} bits", xlabel="calibration inputs")
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes[0].set_ylabel(f"accuracy ({state.total:,} validation inputs)")
-    return figure

@@ -1,0 +1,167 @@
+"""What is measured for a project: the self-test's outputs and the arena."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils.engines import integer_engine
+from course_utils.machines import data
+from course_utils.machines.micro import interpreter, memory
+from course_utils.numbers import quantization
+
+MARGIN = 0.10  # of the measured arena
+GOLDEN = 4  # inputs in the self-test
+# The revision that tflite-micro is built from, where it is not installed.
+REVISION = ("8f6596d", "2026-10-23")
+
+
+class Golden(NamedTuple):
+    """The self-test's inputs and outputs, and where they come from."""
+
+    inputs: np.ndarray  # float32 (n, size)
+    codes: np.ndarray  # the same in the network's type
+    outputs: np.ndarray
+    inputs_are: str
+    outputs_by: str
+    dataset: str  # "" where the inputs are the user's own
+
+
+def golden_of(graph, ends, samples) -> Golden:
+    shape = ends.input.shape[1:]
+    dataset = ""
+    if samples is None:
+        dataset = _dataset(shape)
+        known = data.load(dataset)
+        first = [int(np.argmax(known.y_validation == label)) for label in range(GOLDEN)]
+        real = known.x_validation[first]
+        named = ", ".join(known.class_names[label] for label in range(GOLDEN))
+        inputs_are = f"the first validation inputs of {dataset} that show {named}"
+    else:
+        real = _samples(samples, shape)
+        inputs_are = "the samples given at export"
+    codes = (
+        real if ends.input.type == "float32" else quantization.quantize(real, ends.input.qparams)
+    )
+    if interpreter.missing() and ends.input.type == ends.output.type == "int8":
+        outputs = integer_engine.IntegerModel(graph).run(codes)
+        outputs_by = "the course's integer engine, which equals TFLM's reference kernels"
+    else:
+        outputs = interpreter.run(graph, codes)
+        outputs_by = f"TFLM at revision {revision()[0]}, with its reference kernels"
+    if not np.isfinite(outputs).all():
+        raise ValueError(
+            "The network answers NaN or infinity: its training diverged, or the file is damaged."
+        )
+    count = len(real)
+    return Golden(
+        real.reshape(count, -1), codes.reshape(count, -1), outputs.reshape(count, -1),
+        inputs_are, outputs_by, dataset,
+    )  # fmt: skip
+
+
+def _dataset(shape: tuple[int, ...]) -> str:
+    known = {(28, 28, 1): "fashion_mnist", (1, 100, 6): "watch"}
+    if shape not in known:
+        raise ValueError(
+            f"There are no example inputs of the shape {shape}: pass samples, a few real inputs "
+            "for the self-test."
+        )
+    return known[shape]
+
+
+def _samples(samples, shape) -> np.ndarray:
+    given = np.asarray(samples)
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"samples are real numbers, not {given.dtype}.")
+    if given.ndim != len(shape) + 1 or given.shape[1:] != shape or len(given) == 0:
+        raise ValueError(
+            f"samples has the shape {given.shape}; the network takes (n, "
+            f"{', '.join(map(str, shape))}): at least one input."
+        )
+    real = given.astype(np.float32)
+    if not np.isfinite(real).all():
+        raise ValueError("samples holds NaN or infinity: nothing to compare a board with.")
+    return real
+
+
+class ProjectArena(NamedTuple):
+    size: int
+    words: str  # one line
+    comment: list[str]
+
+
+def arena_of(graph) -> ProjectArena:
+    scratch = _scratch(graph)
+    if interpreter.missing():
+        needed = _estimated_arena(graph)
+        how = "estimated from the tensors' sizes, because TFLM was not installed: not measured"
+        found = [f"{needed:,} bytes, {how}"]
+        on_32_bits = "Whether a 32-bit microcontroller needs less was not measured either."
+    else:
+        needed = memory.smallest_arena(graph)
+        how = "measured, with room for optimized kernels and a margin"
+        found = [
+            f"{needed:,} bytes: the smallest arena in which TFLM {revision()[0]} ran this network,",
+            "found by trying, on a 64-bit computer with TFLM's reference kernels",
+        ]
+        on_32_bits = (
+            "A 32-bit microcontroller needs less, as its pointers are half as long: about "
+            f"{memory.arena(graph).on_32_bits:,} bytes."
+        )
+    margin = round(MARGIN * needed)
+    size = _up(needed + scratch + margin, memory.ALIGNMENT)
+    comment = [
+        *found,
+        f"+ {scratch:,} bytes for the scratch memory of optimized kernels (CMSIS-NN): an estimate",
+        f"+ {margin:,} bytes of margin: {MARGIN:.0%} of the smallest",
+        "",
+        on_32_bits,
+        "ArenaUsed() tells what it is on your board.",
+    ]
+    return ProjectArena(size, how, comment)
+
+
+def _up(value, unit):
+    return -(-value // unit) * unit
+
+
+def _scratch(graph) -> int:
+    """Bytes that CMSIS-NN's convolutions ask for on a Cortex-M4, the most of any one: an estimate.
+
+    They unfold two input patches into 16-bit numbers: 2 * 2 bytes for each value of a patch.
+    """
+    largest = 0
+    for operator in graph.operators:
+        if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            kernel = graph.tensors[operator.inputs[1]]
+            patch = kernel.size // (kernel.shape[0] if operator.name == "CONV_2D" else 1)
+            if kernel.type == "int8":
+                largest = max(largest, 4 * _up(patch, 4))
+    return largest
+
+
+def _estimated_arena(graph) -> int:
+    """Bytes of the arena, roughly: what must be alive at once, and TFLM's records of it."""
+    records = 1024 + 32 * len(graph.tensors)
+    for operator in graph.operators:
+        # Each operator's own record, and a multiplier and a shift for each channel.
+        channels = max((graph.tensors[i].scale.size for i in operator.inputs if i >= 0), default=0)
+        records += 192 + 8 * channels
+    return max(memory.alive(memory.activations(graph))) + records
+
+
+def revision() -> tuple[str, str]:
+    """(git revision, date) of the TFLM that tflite-micro is built from."""
+    try:
+        about = importlib.metadata.metadata("tflite-micro")
+    except importlib.metadata.PackageNotFoundError:
+        return REVISION
+    commit = re.search(r"commit\s*\[([0-9a-f]{7,40})\]", str(about.get_payload()))
+    day = re.search(r"dev(\d{4})(\d\d)(\d\d)", about["Version"])
+    if not (commit and day):
+        return REVISION
+    return commit[1], "-".join(day.groups())
