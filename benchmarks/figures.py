@@ -17,11 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 BOOK = """
-import sys; from pathlib import Path; from course_utils.workshop.book import book
+import sys; from pathlib import Path; from course_utils.workshop import book
 book.FOLDER = Path(sys.argv[1]); sys.exit(book.main(sys.argv[2:]))
 """
 BASELINE = """
-import sys; from course_utils import style; from course_utils.workshop.book import registry
+import sys; from course_utils.views import style; from course_utils.workshop import book
 for entry in book.ENTRIES:
     with style.rc():
         figure = entry.draw(entry.scene())

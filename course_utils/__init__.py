@@ -1,7 +1,12 @@
-"""Helpers of the model-optimization lab.
+"""Helpers of the model-optimization lab, on floors that are folders; imports only go down.
 
-Three floors, and imports only go down: numbers (NumPy only), machines (data, training,
-conversion), views (figures, widgets, checks). Importing this package imports no other library.
+    numbers, engines    the lecture's formulas and whole networks, in NumPy
+    machines            data, and what trains, converts, measures and records
+    views               how things look, move, ask and answer
+    labs                one folder a notebook
+    workshop            for authors
+
+Importing this package imports no other library.
 """
 
 import os

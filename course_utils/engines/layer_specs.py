@@ -43,6 +43,7 @@ def describe(layers: Layers, input_shape: Sequence[int]) -> list[LayerInfo]:
 
     Raises ValueError for an unknown op or an input that a layer can't take.
 
+    >>> from course_utils.machines.models import ARCHITECTURES
     >>> rows = describe(ARCHITECTURES["fashion_cnn"], (28, 28, 1))
     >>> rows[0].output_shape, rows[0].parameters, rows[0].macs
     ((26, 26, 16), 160, 97344)
@@ -61,6 +62,7 @@ def describe(layers: Layers, input_shape: Sequence[int]) -> list[LayerInfo]:
 def weight_shapes(layers: Layers, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight of a network, in the order of its layers.
 
+    >>> from course_utils.machines.models import ARCHITECTURES
     >>> weight_shapes(ARCHITECTURES["lenet_300_100"], (28, 28, 1))["dense1/kernel"]
     (784, 300)
     """
@@ -73,6 +75,7 @@ def weight_shapes(layers: Layers, input_shape: Sequence[int]) -> dict[str, tuple
 def kernel_names(layers: Layers) -> list[str]:
     """The weights that pruning and quantization work on: kernels, no biases, no batch norm.
 
+    >>> from course_utils.machines.models import ARCHITECTURES
     >>> kernel_names(ARCHITECTURES["fashion_cnn"])
     ['conv1/kernel', 'conv2/kernel', 'dense1/kernel', 'dense2/kernel']
     """

@@ -1,0 +1,1 @@
+"""Data, and what trains, converts, measures and records."""

@@ -1,0 +1,1 @@
+"""The lecture's formulas in NumPy, a file a chapter: read these."""

@@ -40,6 +40,7 @@ class Cost(NamedTuple):
 def cost(layers, input_shape) -> Cost:
     """The cost of a network of layer specs.
 
+    >>> from course_utils.machines import models
     >>> cost(models.ARCHITECTURES["fashion_cnn"], (28, 28, 1))
     Cost(macs=706752, parameters=56714, bytes=226856)
     """
@@ -51,6 +52,7 @@ def cost(layers, input_shape) -> Cost:
 def prunable(layers) -> list[str]:
     """The layers whose channels can go: convolutions and dense layers, except for the last one.
 
+    >>> from course_utils.machines import models
     >>> prunable(models.ARCHITECTURES["fashion_cnn"])
     ['conv1', 'conv2', 'dense1']
     """

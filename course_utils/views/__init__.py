@@ -1,0 +1,1 @@
+"""How things look, move, ask and answer, whatever the subject."""

@@ -46,7 +46,7 @@ ROW = {"id", "width", "theme", "caption", "alt", "claim", "lecture", "notebook",
 
 
 # Every lab declares its own in its `book` module; here they are together.
-_BOOKS = [(lab.notebook, book) for lab in labs.found() if (book := lab.module("book"))]
+_BOOKS = [(lab.notebook, lab.module("book")) for lab in labs.found() if lab.module("book")]
 ENTRIES: tuple[Entry, ...] = tuple(entry for _, book in _BOOKS for entry in book.ENTRIES)
 NOTEBOOKS = {entry.id: notebook for notebook, book in _BOOKS for entry in book.ENTRIES}
 

@@ -212,7 +212,8 @@ checks.beside_lecture(scenes.beside_lecture(sweep), "What pruning costs, in poin
 # the `#` to run it.
 
 # %%
-# from course_utils import training, widgets
+# from course_utils.machines import training
+# from course_utils.views import widgets
 #
 # with widgets.progress_bar("Training") as report:
 #     mine = training.train("fashion_cnn", epochs=4, progress=report)

@@ -10,7 +10,7 @@ from test_notebooks import check_lab, picture_changes
 CELL = """
 import ipywidgets
 from benchmarks.sliders import Weights, alt_cut, draw_cut, explorer, sweep
-from course_utils import widgets
+from course_utils.views import widgets
 weights = Weights(100_000)
 display(sweep(weights))
 display(widgets.Sweeps("Layer", {"conv1": lambda: sweep(weights), "conv2": lambda: sweep(weights)}))
@@ -29,7 +29,7 @@ display(widgets.Explorer(
     readout=lambda cut: f"removed {cut.removed:.1%}"))
 """
 PROGRESS = """
-from course_utils import widgets
+from course_utils.views import widgets
 for _ in widgets.progress(3, "Counting to three"):
     pass
 """

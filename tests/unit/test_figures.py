@@ -41,7 +41,7 @@ def written(tmp_path_factory):
 
 def write_in_a_process(folder, seed, *ids):
     code = (
-        "import sys; from pathlib import Path; from course_utils.workshop.book import book;"
+        "import sys; from pathlib import Path; from course_utils.workshop import book;"
         "book.FOLDER = Path(sys.argv[1]); sys.exit(book.main(sys.argv[2:]))"
     )
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from course_utils import env
 from course_utils.views import widgets
 from course_utils.workshop import gallery
 
@@ -15,7 +16,7 @@ def test_the_gallery_shows_what_the_notebooks_show():
     assert {"01-distributions", "02-magnitude-pruning", "09-descent"} <= {s.name for s in ALONE}
     assert {"02-pruning-budget", "06-calibration-fashion-dscnn"} <= set(names)
     for shown in EXPLORERS:
-        assert (gallery.ROOT / "notebooks" / f"{shown.notebook}.ipynb").exists()
+        assert (env.ROOT / "notebooks" / f"{shown.notebook}.ipynb").exists()
 
 
 @pytest.mark.parametrize("shown", ALONE, ids=lambda shown: shown.name)
@@ -27,13 +28,14 @@ def test_an_explorer_without_a_kernel_is_small(shown, tmp_path):
 
 
 def sources(tmp_path, call):
-    lines = "# %% [markdown]", "# # 99 · New", "# %%", "from course_utils.labs import boards"
+    lines = ["# %% [markdown]", "# # 99 · New", "# %%"]
+    lines += ["from course_utils.labs.start_here import explorers"]
     (tmp_path / "99_new.py").write_text("\n".join([*lines, call]), encoding="utf-8")
     return tmp_path
 
 
 def test_a_call_in_a_notebook_is_enough(tmp_path):
-    (shown,) = gallery.explorers(sources(tmp_path, "boards.fit()"))
+    (shown,) = gallery.explorers(sources(tmp_path, "explorers.fit()"))
     assert shown[:3] == ("99-fit", "99_new", "99 · New")
     assert shown.kind is widgets.Explorer
     assert shown.needs_kernel
@@ -41,7 +43,7 @@ def test_a_call_in_a_notebook_is_enough(tmp_path):
 
 def test_the_same_explorer_twice_is_called_after_its_arguments(tmp_path, monkeypatch):
     monkeypatch.setattr("course_utils.labs.start_here.explorers.fit", returning(widgets.Sweep))
-    found = gallery.explorers(sources(tmp_path, "boards.fit('a_b')\nboards.fit(n=2)"))
+    found = gallery.explorers(sources(tmp_path, "explorers.fit('a_b')\nexplorers.fit(n=2)"))
     assert [shown.name for shown in found] == ["99-fit-a-b", "99-fit-2"]
     assert found[1].make() == ((), {"n": 2})
 
@@ -55,10 +57,10 @@ def returning(kind):
 
 
 def test_what_the_gallery_cannot_show_is_said(tmp_path, monkeypatch):
-    assert gallery.explorers(sources(tmp_path, "mine = 1\nboards.fit(mine)")) == []
+    assert gallery.explorers(sources(tmp_path, "mine = 1\nexplorers.fit(mine)")) == []
     monkeypatch.setattr("course_utils.labs.start_here.explorers.fit", lambda: None)
-    with pytest.raises(ValueError, match=r"explorers/boards\.py: say what fit returns"):
-        gallery.explorers(sources(tmp_path, "boards.fit()"))
+    with pytest.raises(ValueError, match=r"start_here\.explorers: say what fit returns"):
+        gallery.explorers(sources(tmp_path, "explorers.fit()"))
 
 
 def test_texts_in_the_gallery_cannot_become_markup():

@@ -544,7 +544,8 @@ def test_packing_again_changes_nothing():
 
 def test_the_numbers_floor_imports_numpy_and_nothing_heavier():
     code = (
-        "import sys; from course_utils import floats, integer_engine, quantization; "
+        "import sys; from course_utils.numbers import floats, quantization; "
+        "from course_utils.engines import integer_engine; "
         "print(sorted({'tensorflow', 'matplotlib', 'ipywidgets', 'ai_edge_litert', 'tflite_micro'}"
         " & set(sys.modules)))"
     )

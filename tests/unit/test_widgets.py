@@ -420,8 +420,8 @@ def test_progress_writes_a_line_on_a_terminal(capsys, monkeypatch):
 def kernel(monkeypatch):
     """As in a notebook: what is displayed is kept in the list."""
     shown = []
-    monkeypatch.setattr(widgets, "get_ipython", lambda: type("Shell", (), {"kernel": 1}))
-    monkeypatch.setattr(widgets, "display", shown.append)
+    monkeypatch.setattr(widgets.bars, "get_ipython", lambda: type("Shell", (), {"kernel": 1}))
+    monkeypatch.setattr(widgets.bars, "display", shown.append)
     return shown
 
 

@@ -357,7 +357,7 @@ exercise(
     "05.products",
     byte_products,
     function=False,
-    cases=[(11, 8)],
+    cases=[(11, 8), (24, 8)],
     rtol=1e-9,
     mistakes=[
         Mistake(

@@ -171,7 +171,7 @@ exercise(
     ram_bytes,
     function=False,
     rtol=1e-6,
-    cases=[(1,)],
+    cases=[(1,), (256,)],
     mistakes=[
         Mistake(
             "decimal",
