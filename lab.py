@@ -40,11 +40,13 @@ from course_utils import env  # noqa: E402  (standard library only, but not for 
 COMMANDS = {
     "open": "start JupyterLab on notebook 00 (the default)",
     "test": "run every test; further arguments go to pytest: test -k mask",
-    "build": "make the notebooks from notebooks/source: build, build 02",
+    "build": "make the notebooks from notebooks/source: build, build 02; --nbgrader: for grading",
+    "collect": "read a class's ledgers: collect FOLDER writes a table and a page into it",
     "figures": "write the book's figures: figures, figures ID ...; --html: explorers",
     "install": "make or repair .venv and stop (before a class without a network)",
     "doctor": "look at the installation; each FIX line has a command to copy",
 }
+HANDED_ON = ("test", "build", "collect", "figures")  # what follows them is for another parser
 WORKERS = 4  # processes that test at once, if there are as many processors: 1 GB each
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 INTERRUPTED = 130  # the shells' exit code after Ctrl-C
@@ -85,7 +87,7 @@ def parse(arguments):
     parser.add_argument(
         "--port", type=port_number, help="listen on this port (default: the first free from 8888)"
     )
-    if arguments and arguments[0] in ("test", "build", "figures"):
+    if arguments and arguments[0] in HANDED_ON:
         return arguments[0], None, arguments[1:]
     options = parser.parse_args(arguments)
     if options.command != "open" and (options.port or not options.browser):
@@ -157,6 +159,7 @@ def set_up(again=False):
         with one_at_a_time():
             if again or not is_installed():  # another lab.py may have done it meanwhile
                 install()
+    write_jupyter_settings()
     return venv_python()
 
 
@@ -318,7 +321,6 @@ def open_lab(python, browser, port):
         set_up(again=True)
     elif code:
         say("The lab opens all the same; the lines above say what to repair.")
-    write_jupyter_settings()
     try:
         return run(jupyter_command(python, browser, port))
     except KeyboardInterrupt:
@@ -376,16 +378,28 @@ JUPYTER_SETTINGS = {
             "checkForUpdates": False,
             "fetchNews": "false",
         },
+        # The student's notebooks first, not the folders of sources and solutions.
+        "@jupyterlab/filebrowser-extension:browser": {"sortNotebooksFirst": True},
     },
 }
+LABEXTENSION = env.ROOT / "course_utils" / "views" / "labextension"
 
 
 def write_jupyter_settings():
-    """JupyterLab without pop-ups. The .venv keeps them, so `jupyter lab` there has them too."""
-    for name, settings in JUPYTER_SETTINGS.items():
+    """JupyterLab without pop-ups, and pictures where a widget's kernel is gone.
+
+    The .venv keeps them, so `jupyter lab` there has them too.
+    """
+    texts = {
+        name: json.dumps(settings, indent=2) + "\n" for name, settings in JUPYTER_SETTINGS.items()
+    }
+    for file in ("package.json", "static/remoteEntry.js"):
+        text = (LABEXTENSION / file).read_text(encoding="utf-8")
+        texts[f"share/jupyter/labextensions/lab-pictures/{file}"] = text
+    for name, text in texts.items():
         path = env.VENV / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(settings, indent=2) + "\n")
+        write_whole(path, text)
 
 
 def stages(rest):
@@ -399,7 +413,7 @@ def stages(rest):
     workers = ["-n", str(min(WORKERS, os.cpu_count() or 1)), "--dist", "loadfile"]
     return [
         ("unit", ["course_utils", "tests/unit", *workers, *rest]),
-        ("notebook tools", ["tests/notebooks", *rest]),
+        ("notebook tools", ["tests/notebooks", *workers, *rest]),
         ("notebooks", ["--nbval", *sorted(notebooks), *workers, *rest]),
         ("browser", ["tests/browser", *rest]),
     ]
@@ -503,6 +517,7 @@ def variables():
         "PYTHONUTF8": "1",  # text files are UTF-8 on Windows too
         "JUPYTER_PREFER_ENV_PATH": "1",  # this .venv's kernel before one of the same name at home
         "VIRTUAL_ENV": str(env.VENV),
+        "LAB_CALLED_FROM": os.getcwd(),  # commands run in the repository, whatever folder that is
     }
     # The .venv's packages and no others; and their bytecode kept, which uv leaves to the first
     # import: without it JupyterLab takes twice as long to start, every time.

@@ -132,6 +132,18 @@ class Tensor:
         return math.prod(self.shape)
 
     @property
+    def dtype(self):
+        """The NumPy type of its values; raises ValueError where NumPy has none."""
+        if self.type not in DTYPES:
+            raise ValueError(f"Tensor {self.index} ({self.name}): {self.type} is not supported.")
+        return DTYPES[self.type]
+
+    @property
+    def bytes(self):
+        """Bytes that its values take, of a batch of one."""
+        return self.size * self.dtype.itemsize
+
+    @property
     def qparams(self):
         """The tensor's QParams, None where it is not quantized to int8, int16 or int32."""
         if not self.scale.size or self.type not in ("int8", "int16", "int32"):

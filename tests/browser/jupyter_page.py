@@ -78,8 +78,11 @@ def chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, private: Path):
-    """Run JupyterLab on `folder`, its own files in `private`; give its address with the token."""
+def serve(folder: Path, private: Path, ledger: bool = False):
+    """Run JupyterLab on `folder`, its own files in `private`; give its address with the token.
+
+    ledger: whether kernels keep what is predicted and checked, in `folder`.
+    """
     settings = {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     }
@@ -95,6 +98,7 @@ def serve(folder: Path, private: Path):
         "JUPYTERLAB_SETTINGS_DIR": str(private / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(private / "workspaces"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "LAB_LEDGER": "" if ledger else "off",
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(
             os.pathsep
         ),
@@ -106,6 +110,11 @@ def serve(folder: Path, private: Path):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--LabApp.extra_labextensions_path={private / 'labextensions'}"]
+    shutil.copytree(
+        ROOT / "course_utils" / "views" / "labextension",
+        private / "labextensions" / "lab-pictures",
+    )
     command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
     log = private / "server.log"
     with log.open("w") as out:
@@ -193,6 +202,15 @@ class Notebook:
         )
         self.page.wait_for_timeout(400)
 
+    def labs_of(self, cell: int, selector: str):
+        """Handles of what a selector finds in a cell."""
+        handle = self.page.evaluate_handle(
+            "([cell, selector]) => "
+            "[...lab.panel().content.widgets[cell].node.querySelectorAll(selector)]",
+            [cell, selector],
+        )
+        return [item.as_element() for item in handle.get_properties().values()]
+
     def labs(self, cell: int):
         """Handles of our widgets in a cell, outermost only."""
         handle = self.page.evaluate_handle(
@@ -201,6 +219,16 @@ class Notebook:
             cell,
         )
         return [item.as_element() for item in handle.get_properties().values()]
+
+    def uncover(self, cell: int) -> None:
+        """Open what waits for a prediction in a cell, as somebody who only looks does."""
+        node = self.page.evaluate_handle(
+            "cell => lab.panel().content.widgets[cell].node", cell
+        ).as_element()
+        for button in node.query_selector_all("button:has-text('Show it without a guess')"):
+            button.click()
+            button.wait_for_element_state("hidden", timeout=60_000)
+            self.page.wait_for_timeout(300)
 
     def press(self, slider, key: str) -> None:
         slider.focus()

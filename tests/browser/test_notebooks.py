@@ -66,6 +66,7 @@ def test_a_notebook_runs_and_every_explorer_moves(path, chrome, server, screensh
         assert book.errors() == []
         for cell in book.widget_cells():
             book.show(cell)
+            book.uncover(cell)
             for i, lab in enumerate(book.labs(cell)):
                 check_lab(book, lab)
                 lab.scroll_into_view_if_needed()

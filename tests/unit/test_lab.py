@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -235,9 +236,10 @@ def test_opening_is_the_default():
     assert (command, options.browser, options.port, rest) == ("open", False, 8899, [])
 
 
-def test_what_follows_test_build_and_figures_is_handed_on():
+def test_what_follows_the_commands_for_others_is_handed_on():
     assert lab.parse(["test", "-k", "mask"]) == ("test", None, ["-k", "mask"])
     assert lab.parse(["build", "02"]) == ("build", None, ["02"])
+    assert lab.parse(["collect", "class", "--csv", "a.csv"])[2] == ["class", "--csv", "a.csv"]
     assert lab.parse(["figures"]) == ("figures", None, [])
 
 
@@ -324,6 +326,14 @@ def test_the_settings_without_pop_ups_are_where_jupyterlab_reads_them(checkout):
     assert '"fetchNews": "false"' in (
         checkout.venv / "share/jupyter/lab/settings/overrides.json"
     ).read_text()
+
+
+def test_jupyterlab_finds_the_extension_that_shows_pictures_without_a_kernel(checkout):
+    lab.set_up()
+    extension = checkout.venv / "share/jupyter/labextensions/lab-pictures"
+    about = json.loads((extension / "package.json").read_text())
+    assert (extension / about["jupyterlab"]["_build"]["load"]).is_file()
+    assert about["name"] in (extension / "static/remoteEntry.js").read_text()
 
 
 def test_packages_changed_by_hand_are_repaired_before_the_lab_opens(checkout, monkeypatch):

@@ -16,7 +16,7 @@ from tflite_tools import Writer, pack, unpack
 
 from course_utils.engines import tflite_file
 from course_utils.machines import conversion, data, micro, models
-from course_utils.machines.micro.project import allowed, contents
+from course_utils.machines.micro.project import contents, export
 from course_utils.numbers import quantization
 
 needs_tflm = pytest.mark.skipif(
@@ -216,7 +216,7 @@ def definitions(tflite, moved):
     for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
         tensor = graph.tensors[index]
         size = tensor.size * np.dtype(tensor.type).itemsize
-        found += [f"-DSTANDIN_{role}_TYPE={allowed.C_TYPES[tensor.type][1]}",
+        found += [f"-DSTANDIN_{role}_TYPE={contents.C_TYPES[tensor.type][1]}",
                   f"-DSTANDIN_{role}_BYTES={size}"]  # fmt: skip
     return [*found, *(["-DSTANDIN_TFLITE_MICRO"] if moved else [])]
 
@@ -333,7 +333,7 @@ def test_what_the_project_calls_is_in_the_installed_tflm(exported, tmp_path):
     assert len(called) == 5  # constructor, AllocateTensors, Invoke, input, output
     assert called <= there
     names = {name.replace("_", ""): name for name in micro.builtin_operators()}
-    for function in allowed.ADD_FUNCTIONS:
+    for function in export.ADD_FUNCTIONS:
         assert f"tflite::micro::Register_{names[function.upper()]}()" in there
 
 

@@ -113,7 +113,7 @@ def smallest_arena(tflite: bytes | tflite_file.Graph) -> int:
     if len(graph.inputs) != 1:
         raise ValueError(f"The model has {len(graph.inputs)} inputs; one is expected.")
     tensor = graph.tensors[graph.inputs[0]]
-    x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(_dtype(tensor))
+    x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(tensor.dtype)
     expected = run(graph, x)
 
     def runs(units):
@@ -169,20 +169,10 @@ def activations(tflite: bytes | tflite_file.Graph) -> tuple[Activation, ...]:
                 last[index] = op.index
     last.update((index, len(graph.operators) - 1) for index in graph.outputs if index in first)
     return tuple(
-        Activation(name[i], _bytes(graph.tensors[i]), first[i], last[i]) for i in sorted(
+        Activation(name[i], graph.tensors[i].bytes, first[i], last[i]) for i in sorted(
             first, key=lambda i: (first[i], name[i] != "input")
         )
     )  # fmt: skip
-
-
-def _bytes(tensor):
-    return tensor.size * _dtype(tensor).itemsize
-
-
-def _dtype(tensor):
-    if tensor.type not in tflite_file.DTYPES:
-        raise ValueError(f"Tensor {tensor.index} ({tensor.name}): {tensor.type} is not supported.")
-    return tflite_file.DTYPES[tensor.type]
 
 
 def alive(parts: Sequence[Activation]) -> list[int]:

@@ -1,16 +1,18 @@
 """Predict, check, and put what was measured beside what the lecture says.
 
-A notebook shows four things from here:
+A notebook shows five things from here:
 
     predict("01.sigma", "How many ...?", [...], reveal=...)   commit to a guess, then see
     check("02.threshold", magnitude_threshold)                is my answer right, and if not, why?
     beside_lecture([Row(...), ...], "caption")                measured here | the lecture says
+    after("01.sigma", explorers.distributions)                covered until the guess is committed
     scoreboard()                                              the ledger
 
 Everything displays as HTML and as plain text. Both are the same at every run, and neither holds
 the answer to a question that has not been answered.
 """
 
+from course_utils.views.checks.cover import Covered, after
 from course_utils.views.checks.exercises import (
     NOT_ATTEMPTED,
     PASSED,
@@ -24,15 +26,18 @@ from course_utils.views.checks.exercises import (
     not_yet,
 )
 from course_utils.views.checks.lecture import BesideLecture, Row, beside_lecture, operator_rows
-from course_utils.views.checks.ledger import Prediction, Scoreboard, scoreboard
+from course_utils.views.checks.ledger import Ledger, Prediction, Try
 from course_utils.views.checks.measured import Measured
 from course_utils.views.checks.prediction import PredictionWidget, predict
+from course_utils.views.checks.scoreboard import Scoreboard, scoreboard
 
 __all__ = [
     "NOT_ATTEMPTED",
     "PASSED",
     "BesideLecture",
+    "Covered",
     "Exercise",
+    "Ledger",
     "Measured",
     "Mistake",
     "Prediction",
@@ -40,6 +45,8 @@ __all__ = [
     "Result",
     "Row",
     "Scoreboard",
+    "Try",
+    "after",
     "beside_lecture",
     "check",
     "example_kernel",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import numbers
+import signal
+import threading
 import traceback
 from copy import deepcopy
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ class Outcome:
     """What calling a function on one case gave: a value, or the exception it raised."""
 
     value: object = None
-    error: Exception | None = None
+    error: BaseException | None = None
     changed_input: bool = False
 
     @property
@@ -26,19 +29,54 @@ class Outcome:
         return unfinished or (self.error is None and (self.value is None or self.value is ...))
 
 
+LONGEST = 200  # characters of an exception's message
+PATIENCE = 10  # seconds for one call of a student's function
+
+
+@contextlib.contextmanager
+def at_most(seconds):
+    """Raise TimeoutError in what takes longer, where the system can: a loop may have no end."""
+    main = threading.current_thread() is threading.main_thread()
+    if not (main and hasattr(signal, "setitimer")):  # Windows, or a widget's thread
+        yield
+        return
+
+    def stop(*_):
+        raise TimeoutError(f"no answer after {seconds} seconds; does a loop have no end?")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def call_on_copies(function, case):
     """Call the function on copies, so that nothing it does reaches the exercise's own arrays."""
     arguments = deepcopy(case)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), at_most(PATIENCE):
             value = function(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Outcome(error=error)
     changed = any(
         isinstance(a, np.ndarray) and not np.array_equal(a, b)
         for a, b in zip(arguments, case, strict=True)
     )
     return Outcome(value, changed_input=changed)
+
+
+def call_on_all(function, cases):
+    """Call the function on every case; once it found no end, that is its outcome for the rest."""
+    outcomes = []
+    for case in cases:
+        if outcomes and isinstance(outcomes[-1].error, TimeoutError):
+            outcomes.append(outcomes[-1])
+        else:
+            outcomes.append(call_on_copies(function, case))
+    return outcomes
 
 
 def same_outcome(one: Outcome, other: Outcome, rtol) -> bool:
@@ -78,6 +116,8 @@ def in_words(value):
     """A value in the words of a student's notebook; the same at every run (no addresses)."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
+    if isinstance(value, numbers.Integral) and abs(value) >= 10**15:
+        return f"a whole number of {len(str(abs(int(value)))):,} digits"
     if isinstance(value, numbers.Real):
         return f"{float(value):.10g}"
     if isinstance(value, np.ndarray):
@@ -115,7 +155,9 @@ def first_difference(expected, got, rtol):
 def error_line(error):
     """An exception's type and message in one line."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    message = message.strip().rstrip(".")
+    message = " ".join(message.split()).rstrip(".")
+    if len(message) > LONGEST:
+        message = f"{message[:LONGEST]} …"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from IPython.display import display
+
 from course_utils.views.tables import INK
 
 # A symbol, a word and a colour: never the colour alone. Colours are JupyterLab's own, so that they
@@ -33,6 +35,34 @@ def box(state, *paragraphs, role=""):
         f'<div{role} style="{INK} border-left: 4px solid {colour}; padding: 0.3em 0.9em; '
         f'margin: 0.3em 0; max-width: 46em;">{body}</div>'
     )
+
+
+class Saved:
+    """A widget whose saved output keeps up with it: what a page without a kernel shows later.
+
+    It has `_still()`: the forms of its present state for such a page. A cell stores those of the
+    moment in which it ran; `save_still` puts the present ones into the same output.
+    """
+
+    _handle = None
+
+    def _forms(self):
+        """(forms of the output, their metadata): the live widget among them."""
+        live = super()._repr_mimebundle_() or {}
+        still, metadata = self._still()
+        return {**live, **still}, metadata
+
+    def _repr_mimebundle_(self, **_):
+        return self._forms()
+
+    def _ipython_display_(self):
+        forms, metadata = self._forms()
+        self._handle = display(forms, metadata=metadata, raw=True, display_id=True)
+
+    def save_still(self):
+        if self._handle is not None:
+            forms, metadata = self._forms()
+            self._handle.update(forms, metadata=metadata, raw=True)
 
 
 class Shown:

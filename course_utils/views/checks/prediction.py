@@ -11,8 +11,9 @@ import ipywidgets
 from course_utils.views.checks import ledger
 from course_utils.views.checks.answers import error_line
 from course_utils.views.checks.ledger import Prediction
-from course_utils.views.checks.look import box, mark_text
+from course_utils.views.checks.look import Saved, box, mark_text
 from course_utils.views.checks.measured import as_measured, decimals_for, number_text, with_unit
+from course_utils.views.in_page import in_page
 from course_utils.views.tables import INK
 
 
@@ -44,6 +45,10 @@ class _OneOf:
 
     def show(self, guess):
         return guess
+
+    def put_back(self, guess):
+        """Show a guess that was committed before; the choices may have changed since."""
+        self.field.value = guess if guess in self.labels else None
 
     def compare(self, guess, measured):
         if self.ranges is None:
@@ -105,6 +110,10 @@ class _Number:
     def show(self, guess):
         return with_unit(f"{guess:,.15g}", self.unit)
 
+    def put_back(self, guess):
+        """Show a guess that was committed before."""
+        self.field.value = guess
+
     def measure(self, measured):
         return as_measured(measured, self.unit)
 
@@ -123,13 +132,14 @@ class _Number:
         return "close" if near else "missed", f"Your guess is {gap} {direction}."
 
 
-class PredictionWidget(ipywidgets.VBox):
+class PredictionWidget(Saved, ipywidgets.VBox):
     """The question, a field for the guess, Commit, and then the measurement. See `predict`."""
 
     def __init__(self, id, question, kind, reveal, because):
         self.id, self.question = id, question
         self._kind, self._reveal, self._because = kind, reveal, because
         self._result = self._revealed = None
+        self._unlocked = False  # by "Predict again"
         self._commit = ipywidgets.Button(
             description="Commit",
             button_style="primary",
@@ -142,23 +152,35 @@ class PredictionWidget(ipywidgets.VBox):
         heading = ipywidgets.HTML(
             f'<p style="{INK} max-width: 46em;"><strong>Predict.</strong> {escape(question)}</p>'
         )
-        super().__init__(
-            [heading, kind.field, ipywidgets.HBox([self._commit, self._again]), self._answer]
-        )
+        buttons = ipywidgets.HBox([self._commit, self._again])
+        super().__init__([heading, kind.field, buttons, self._answer, in_page()])
         self._commit.on_click(self._clicked)
         self._again.on_click(lambda _: self.again())
-        committed = ledger.LEDGER.predictions.setdefault(id, [])
-        if committed:  # the cell was run again: what was committed stays committed
-            kind.field.value = committed[-1].guess
-            self._lock(committed[-1])
-        else:
-            self._unlock()
+        ledger.LEDGER.asked("predictions", id)
+        ledger.LEDGER.watchers.add(self)
+        self.ledger_changed()
         kind.field.observe(self._overtaken, "value")
+        self.add_class("lab-ask")
+
+    def ledger_changed(self, started_over=False):
+        """What was committed, here, in another kernel or yesterday, stays committed."""
+        committed = ledger.LEDGER.predictions.get(self.id)
+        if committed and self._result is None and not self._unlocked:
+            self._kind.put_back(committed[-1].guess)
+            self._lock(committed[-1])
+        elif not committed and (started_over or self._result is None):
+            self._unlocked = False
+            self._unlock()
+            self.save_still()
 
     @property
     def result(self) -> Prediction | None:
         """The latest commitment, or None while there is none."""
         return self._result
+
+    def measured(self):
+        """What is revealed: a `Measured`, or one of the labels."""
+        return self._kind.measure(self._reveal() if callable(self._reveal) else self._reveal)
 
     def commit(self, guess) -> Prediction:
         """Lock this guess, measure, and show both. What the Commit button does.
@@ -172,8 +194,7 @@ class PredictionWidget(ipywidgets.VBox):
         self._disable(True)
         self._answer.value = box("not committed", "Measuring …", role=' role="status"')
         try:
-            measured = self._reveal() if callable(self._reveal) else self._reveal
-            measured = self._kind.measure(measured)
+            measured = self.measured()
             because = self._because(measured) if callable(self._because) else self._because
             prediction = self._compare(guess, measured, because)
         except Exception as error:
@@ -184,9 +205,12 @@ class PredictionWidget(ipywidgets.VBox):
                 "Run the cells above this one, then commit again."
             ) from error
         self._revealed = measured, because
-        ledger.LEDGER.predictions.setdefault(self.id, []).append(prediction)
+        self._unlocked = False
         self._lock(prediction)
-        return prediction
+        self._result = ledger.LEDGER.add(prediction)
+        self._say_problem()
+        self.save_still()
+        return self._result
 
     def _compare(self, guess, measured, because):
         state, compared = self._kind.compare(guess, measured)
@@ -205,11 +229,14 @@ class PredictionWidget(ipywidgets.VBox):
             prediction = self._compare(self._kind.accept(change.new), *self._revealed)
         except ValueError:
             return
-        ledger.LEDGER.predictions[self.id][-1] = prediction
+        before = self._result
         self._lock(prediction)
+        self._result = ledger.LEDGER.add(prediction, instead_of=before)
+        self.save_still()
 
     def again(self):
         """Unlock for another guess. The ledger keeps the first commitment."""
+        self._unlocked = True
         self._unlock()
         self._commit.focus()  # "Predict again", which had the focus, is hidden now
 
@@ -248,24 +275,24 @@ class PredictionWidget(ipywidgets.VBox):
             escape(prediction.because),
             role=' role="alert" aria-live="assertive" aria-atomic="true"',
         )
-        ledger.LEDGER.changed()
+
+    def _say_problem(self):
+        if ledger.LEDGER.problem:
+            self._answer.value += box("cannot check", escape(ledger.LEDGER.problem))
 
     def __repr__(self):
+        """The same whether or not something is committed."""
         return "\n".join([f"Predict. {self.question}", *self._kind.hint(), _RUN_ME])
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget; for pages without a kernel the question and its choices, never the answer."""
+    def _still(self):
+        """The question and, before a commitment, its choices, never the answer."""
+        asked = box("not committed", f"<strong>Predict.</strong> {escape(self.question)}")
+        if self._result is not None:
+            return {"text/plain": repr(self), "text/html": asked + self._answer.value}, {}
         choices = (line.removeprefix("( ) ") for line in self._kind.hint())
         lines = "".join(f"<li>{escape(choice)}</li>" for choice in choices)
-        static = (
-            box(
-                "not committed",
-                f"<strong>Predict.</strong> {escape(self.question)}",
-            ).removesuffix("</div>")
-            + f"<ul>{lines}</ul><p>{_RUN_ME}</p></div>"
-        )
-        bundle = super()._repr_mimebundle_(**kwargs) or {}
-        return {**bundle, "text/plain": repr(self), "text/html": static}
+        still = asked.removesuffix("</div>") + f"<ul>{lines}</ul><p>{_RUN_ME}</p></div>"
+        return {"text/plain": repr(self), "text/html": still}, {}
 
 
 _RUN_ME = "Run this cell to commit to a guess and see the measurement."

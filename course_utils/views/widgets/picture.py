@@ -11,6 +11,7 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from course_utils.views import style
+from course_utils.views.in_page import KEYS, in_page
 
 # Matplotlib is not thread-safe, and a kernel may run widget callbacks on a thread of its own.
 MATPLOTLIB = threading.RLock()
@@ -56,7 +57,6 @@ const name = tries => {
 };
 name(50);
 """
-_DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 SLIDERS = (
     ipywidgets.FloatLogSlider,
     ipywidgets.FloatSlider,
@@ -122,15 +122,7 @@ def heading(text: str) -> ipywidgets.HTML:
 def setup(readout_width: int = 0) -> ipywidgets.HTML:
     """The style sheet and the names for screen readers; takes no room."""
     readout = f".lab-readout-{readout_width} .widget-readout {{min-width: {readout_width}ch}}"
-    return in_page(_CSS + (readout if readout_width else ""), _NAME_SLIDERS)
-
-
-def in_page(css: str, script: str) -> ipywidgets.HTML:
-    """A style sheet and a script beside a widget; takes no room. In the script, `this` is there."""
-    return ipywidgets.HTML(
-        f'<style>{css}</style><img src="{_DOT}" alt="" hidden onload="{html.escape(script)}">',
-        layout={"height": "0", "margin": "0", "overflow": "hidden"},
-    )
+    return in_page(_CSS + (readout if readout_width else ""), KEYS + _NAME_SLIDERS)
 
 
 def check_text(**texts) -> None:

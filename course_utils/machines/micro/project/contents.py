@@ -1,4 +1,4 @@
-"""What is measured for a project: the self-test's outputs and the arena."""
+"""What a project must know of its network: its ends, the self-test's outputs, the arena."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.engines import integer_engine
+from course_utils.engines import integer_engine, tflite_file
 from course_utils.machines import data
 from course_utils.machines.micro import interpreter, memory
 from course_utils.numbers import quantization
 
+# tflite type -> C++ type, TFLM's name of it, the field of TfLiteTensor's data
+C_TYPES = {
+    "int8": ("int8_t", "kTfLiteInt8", "int8"),
+    "int16": ("int16_t", "kTfLiteInt16", "i16"),
+    "float32": ("float", "kTfLiteFloat32", "f"),
+}
 MARGIN = 0.10  # of the measured arena
 GOLDEN = 4  # inputs in the self-test
 # The revision that tflite-micro is built from, where it is not installed.
@@ -165,3 +171,36 @@ def revision() -> tuple[str, str]:
     if not (commit and day):
         return REVISION
     return commit[1], "-".join(day.groups())
+
+
+class Ends(NamedTuple):
+    """The network's input and output tensors."""
+
+    input: tflite_file.Tensor
+    output: tflite_file.Tensor
+
+
+def ends_of(graph: tflite_file.Graph) -> Ends:
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ValueError(
+            f"The network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; the "
+            "project is for one of each."
+        )
+    ends = Ends(graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]])
+    for role, tensor in zip(("input", "output"), ends, strict=True):
+        if tensor.type not in C_TYPES:
+            raise ValueError(
+                f"The network's {role} is {tensor.type}; the project knows {', '.join(C_TYPES)}."
+            )
+        if tensor.type != "float32" and (tensor.qparams is None or tensor.scale.size != 1):
+            raise ValueError(f"The network's {role} is {tensor.type} without one scale for it.")
+        if not tensor.shape or tensor.shape[0] != 1 or tensor.size < 1:
+            raise ValueError(
+                f"The network's {role} has the shape {tensor.shape}; a batch of one is expected."
+            )
+    if (ends.input.type == "float32") != (ends.output.type == "float32"):
+        raise ValueError(
+            f"The network takes {ends.input.type} and gives {ends.output.type}: convert it with "
+            "integers at both ends or with float32 at both."
+        )
+    return ends

@@ -1,18 +1,21 @@
-"""`export_project`: everything is decided before the first byte is written."""
+"""`export_project`: what may be exported, and where; all is decided before a byte is written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from course_utils.engines import tflite_file
 from course_utils.machines.micro import boards
-from course_utils.machines.micro.project.allowed import add_functions, check_name, ends_of
-from course_utils.machines.micro.project.contents import arena_of, golden_of
-from course_utils.machines.micro.project.directory import check_directory, write
-from course_utils.machines.micro.project.files import NANO, files_of
+from course_utils.machines.micro.compatibility import compatibility
+from course_utils.machines.micro.project.contents import arena_of, ends_of, golden_of
+from course_utils.machines.micro.project.files import NANO, SUMS, files_of
 
 
 def export_project(
@@ -68,3 +71,137 @@ def export_project(
         )
     files = files_of(graph, name, board, spec, ends, operators, golden, arena)
     return write(files, directory)
+
+
+# --- what may be exported ----------------------------------------------------------------------
+
+KEYWORDS = re.findall(
+    r"\w+",
+    """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t
+    char8_t class co_await co_return co_yield compl concept const const_cast consteval constexpr
+    constinit continue decltype default delete do double dynamic_cast else enum explicit export
+    extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq
+    nullptr operator or or_eq private protected public register reinterpret_cast requires return
+    short signed sizeof static static_assert static_cast struct switch template this thread_local
+    throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while
+    xor xor_eq
+    """,
+)
+# The Add... functions of TFLM's MicroMutableOpResolver (micro_mutable_op_resolver.h). An
+# operator's name is the same in capitals, but for underscores.
+ADD_FUNCTIONS = re.findall(
+    r"\w+",
+    """
+    Abs Add AddN ArgMax ArgMin AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs BroadcastTo
+    Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace DepthwiseConv2D Dequantize Div Elu
+    EmbeddingLookup Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FullyConnected Gather
+    GatherNd Greater GreaterEqual HardSwish L2Normalization L2Pool2D LeakyRelu Less LessEqual Log
+    LogicalAnd LogicalNot LogicalOr Logistic LogSoftmax Maximum MaxPool2D Mean Minimum MirrorPad
+    Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize ReduceMax ReduceMin Relu Relu6 Reshape
+    ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax
+    SpaceToBatchNd SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StridedSlice
+    Sub Sum Svdf Tanh Transpose TransposeConv UnidirectionalSequenceLSTM Unpack ZerosLike
+    """,
+)
+
+
+def check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"name is the name of the project, a text, not {type(name).__name__}.")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name) or "__" in name:
+        raise ValueError(
+            f"{name!r} cannot be a name in C++: use letters of the alphabet, digits and single _, "
+            "a letter first, 63 characters at most."
+        )
+    if name in KEYWORDS:
+        raise ValueError(f"{name!r} is a keyword of C++: choose another name, e.g. my_{name}.")
+    if f"{name.lower()}/" in BUILDS:
+        raise ValueError(
+            f"{name!r} is the folder that is built in: choose another name, e.g. my_{name}."
+        )
+
+
+def add_functions(graph: tflite_file.Graph) -> list[str]:
+    """The names of the Add... functions of the network's operators, each once, as they run."""
+    if problems := compatibility(graph).problems:
+        raise ValueError(f"TFLM does not run this network: {problems[0]}")
+    if not graph.operators:
+        raise ValueError("The network has no operators: there is nothing to run.")
+    functions = {function.upper(): function for function in ADD_FUNCTIONS}
+    found = {op.name: functions.get(op.name.replace("_", "")) for op in graph.operators}
+    for name, function in found.items():
+        if function is None:
+            raise ValueError(f"TFLM runs {name}, but only in networks that keep a state or branch.")
+    return list(found.values())
+
+
+# --- where it is written -----------------------------------------------------------------------
+EVERYWHERE = {"README.md", "CMakeLists.txt", "main.cpp"}  # in every export
+BUILDS = ("build/", ".pio/")  # what CMake and PlatformIO leave; they make it again
+
+
+def check_directory(directory: Path, overwrite: bool) -> None:
+    if directory.is_symlink() or (directory.exists() and not directory.is_dir()):
+        raise NotADirectoryError(
+            f"{directory} is a file or a link, no directory: choose another name."
+        )
+    if directory.resolve() == Path.cwd():
+        raise ValueError(f"{directory} is the folder this runs in: name a new one inside it.")
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"{directory} is not empty: choose another directory, or pass overwrite=True to "
+            "replace an earlier export."
+        )
+    exported = _exported(directory)
+    for path in sorted(directory.rglob("*")):  # does not follow links
+        if path.is_dir() and not path.is_symlink():
+            continue
+        inside = path.relative_to(directory).as_posix()
+        if exported and inside not in exported and inside.startswith(BUILDS):
+            continue
+        if exported.get(inside) != _sha256(path):
+            raise FileExistsError(
+                f"{directory} holds {inside}, which is not of an earlier export, or was changed "
+                "since: move it away, or choose another directory. Nothing was changed."
+            )
+
+
+def _exported(directory: Path) -> dict[str, str]:
+    """The checksums of an earlier export's files, by their paths; empty if there was none."""
+    sums = directory / SUMS
+    if sums.is_symlink() or not sums.is_file():
+        return {}
+    text = sums.read_text(encoding="utf-8", errors="replace")
+    known = {line[66:]: line[:64] for line in text.splitlines()}
+    return known | {SUMS: _sha256(sums)} if known.keys() >= EVERYWHERE else {}
+
+
+def _sha256(path: Path) -> str:
+    """The checksum of a file; "" for a link, a pipe and the like."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
+    """Write all files or none: beside the directory first, then one rename."""
+    place = directory.absolute()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as workplace:
+        new, old = Path(workplace) / "new", Path(workplace) / "old"
+        for path, content in files.items():
+            target = new / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        try:
+            if directory.exists():
+                os.rename(directory, old)
+            os.rename(new, directory)
+        except BaseException:  # Ctrl+C, too
+            if old.exists() and not directory.exists():
+                os.rename(old, directory)
+            raise
+    return sorted(directory / path for path in files)

@@ -1,4 +1,4 @@
-"""The project's files: the templates, with what depends on the network put in."""
+"""The project's files: the templates, with what depends on the network put in, as C++ has it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,9 @@ import numpy as np
 from course_utils.engines import tflite_file
 from course_utils.machines import data
 from course_utils.machines.micro import boards
-from course_utils.machines.micro.project.allowed import C_TYPES, Ends
-from course_utils.machines.micro.project.contents import Golden, revision
-from course_utils.machines.micro.project.cpp import (
-    all_of,
-    checksum,
-    float_literal,
-    float_text,
-    nested,
-    rows_of,
-)
-from course_utils.machines.micro.project.directory import SUMS
+from course_utils.machines.micro.project.contents import C_TYPES, Ends, Golden, revision
 
+SUMS = "SHA256SUMS"  # the list of an export's files, by which a later one knows them
 TEMPLATE = Path(__file__).parent / "template"
 NANO = "Arduino Nano 33 BLE"
 # What PlatformIO calls the boards: platform, board.
@@ -216,3 +207,50 @@ def _file_table(name: str, paths: list[str]) -> str:
         if purpose:
             rows.append(f"| `{path}` | {purpose} |")
     return "\n".join(rows)
+
+
+# --- numbers as C++ ----------------------------------------------------------------------------
+
+LINE = 100  # characters, in the generated C++
+
+
+def checksum(codes: np.ndarray) -> int:
+    """FNV-1a, 32 bits, over the codes' bytes, the lowest byte of each first.
+
+    >>> hex(checksum(np.array([97], dtype=np.int8)))      # "a", as in the reference's test vectors
+    '0xe40c292c'
+    """
+    found = 2166136261
+    for byte in codes.astype(codes.dtype.newbyteorder("<")).tobytes():
+        found = (found ^ byte) * 16777619 % 2**32
+    return found
+
+
+def float_text(value) -> str:
+    """A float32 in so many digits that it is read back as the same."""
+    text = f"{np.float32(value):.9g}"
+    return text if set(text) & set(".en") else f"{text}.0"
+
+
+def float_literal(value) -> str:
+    return f"{float_text(value)}f"
+
+
+def rows_of(words, indent="    ") -> str:
+    """Words with commas between them, in lines of at most LINE characters."""
+    lines, line = [], ""
+    for word in words:
+        if line and len(indent) + len(line) + len(word) + 2 > LINE:
+            lines.append(line)
+            line = ""
+        line += f"{word}," if not line else f" {word},"
+    return "\n".join(indent + line for line in [*lines, line])
+
+
+def all_of(conditions) -> str:
+    return " &&\n         ".join(conditions)
+
+
+def nested(rows: np.ndarray, number) -> str:
+    inner = (rows_of((number(value) for value in row), " " * 8) for row in rows)
+    return ",\n".join(f"    {{\n{lines}\n    }}" for lines in inner)

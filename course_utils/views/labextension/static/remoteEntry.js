@@ -1,0 +1,48 @@
+// A saved widget whose kernel has ended reads "model not found", though its output holds a picture
+// or a page, too. This takes the dead reference out of such an output: JupyterLab then shows the
+// next best form, and the next save keeps it. Written by hand; needs no build.
+(() => {
+  const VIEW = 'application/vnd.jupyter.widget-view+json';
+  const FORMS = ['image/png', 'text/html'];
+
+  // Whether what an output shows is the message of a widget that will never come.
+  const isDead = (shown, panel) => {
+    const kernel = panel.sessionContext.session?.kernel;
+    return shown.textContent === 'Error displaying widget: model not found' ||
+      (shown.textContent === 'Loading widget...' && panel.sessionContext.isReady && !kernel);
+  };
+
+  const mend = app => {
+    for (const panel of app.shell.widgets('main')) {
+      for (const cell of panel.content?.widgets ?? []) {
+        const area = cell.outputArea;
+        area?.widgets.forEach((output, i) => {
+          const model = area.model.get(i);
+          const data = model?.data;
+          if (!data?.[VIEW] || !FORMS.some(form => data[form])) return;
+          const shown = output.node.querySelector('.jp-OutputArea-output');
+          if (!shown || !isDead(shown, panel)) return;
+          const rest = {...data};
+          delete rest[VIEW];
+          model.setData({data: rest, metadata: model.metadata});
+        });
+      }
+    }
+  };
+
+  const plugin = {
+    id: 'lab-pictures:plugin',
+    autoStart: true,
+    activate: app => {
+      let waiting = 0;
+      new MutationObserver(() => {
+        waiting ||= setTimeout(() => { waiting = 0; mend(app); }, 200);
+      }).observe(document.body, {childList: true, subtree: true});
+    },
+  };
+
+  (window._JUPYTERLAB ??= {})['lab-pictures'] = {
+    init: () => {},
+    get: async () => () => ({__esModule: true, default: plugin}),
+  };
+})();
