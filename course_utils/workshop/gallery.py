@@ -20,9 +20,11 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from course_utils import env, labs
+import ipywidgets
+
+from course_utils import env
 from course_utils.machines import data
-from course_utils.views import standalone, style, widgets
+from course_utils.views import standalone, widgets
 
 SOURCES = env.ROOT / "notebooks" / "source"
 FOLDER = env.ROOT / "figures" / "explorers"
@@ -46,14 +48,15 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
     """The explorers that the notebooks show, in their order: there is no other list of them.
 
     A cell shows one with a line such as ``explorers.descent()``. What it is says the function's
-    return annotation; without one, ValueError is raised. Left out are a `style.Picture`, which does
-    not move, and a call with what the reader made before, which exists in the notebook only.
+    return annotation; without one, ValueError is raised. Left out are what is no widget, such as a
+    `style.Picture`, which does not move, and a call with what the reader made before, which exists
+    in the notebook only.
     """
     found = []
     for source in sorted(sources.glob("*.py")):
         text = source.read_text(encoding="utf-8")
         title = next(line for line in text.splitlines() if line.startswith("# # "))
-        calls = [call for call in _calls(text) if not issubclass(call[1], style.Picture)]
+        calls = [call for call in _calls(text) if issubclass(call[1], ipywidgets.Widget)]
         times = Counter(function.__name__ for function, *_ in calls)
         for function, kind, arguments, named in calls:
             words = [source.stem[:2], function.__name__]
@@ -75,25 +78,38 @@ def _calls(text):
     """(function, what it returns, its arguments) of each line that only calls an explorer."""
     modules = {}
     for statement in ast.parse(text).body:
-        match statement:
-            case ast.ImportFrom(module=lab, names=names) if lab and lab.startswith(labs.__name__):
-                modules |= {name.asname or name.name: f"{lab}.{name.name}"
-                            for name in names if name.name == "explorers"}  # fmt: skip
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name))) as call):
-                if name not in modules:
-                    continue
-                module = importlib.import_module(modules[name])
-                function = getattr(module, call.func.attr)
-                kind = typing.get_type_hints(function).get("return")
-                if kind is None:
-                    raise ValueError(
-                        f"{modules[name]}: say what {call.func.attr} returns, such as "
-                        "-> widgets.Sweep."
-                    )
-                with contextlib.suppress(ValueError):  # an argument that is no plain value
-                    arguments = [ast.literal_eval(value) for value in call.args]
-                    named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-                    yield function, kind, arguments, named
+        if isinstance(statement, ast.ImportFrom) and "labs" in (statement.module or "").split("."):
+            modules |= {name.asname or name.name: f"{statement.module}.{name.name}"
+                        for name in statement.names if name.name == "explorers"}  # fmt: skip
+        elif isinstance(statement, ast.Expr) and (call := _uncovered(statement.value)):
+            function, arguments, named = call
+            if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)):
+                continue
+            if function.value.id not in modules:
+                continue
+            module = modules[function.value.id]
+            made = getattr(importlib.import_module(module), function.attr)
+            kind = typing.get_type_hints(made).get("return")
+            if kind is None:
+                raise ValueError(
+                    f"{module}: say what {function.attr} returns, such as -> widgets.Sweep."
+                )
+            with contextlib.suppress(ValueError):  # an argument that is no plain value
+                arguments = [ast.literal_eval(value) for value in arguments]
+                named = {word.arg: ast.literal_eval(word.value) for word in named}
+                yield made, kind, arguments, named
+
+
+def _uncovered(value):
+    """(function, arguments, named ones) of a call, or of the one that `checks.after` makes."""
+    if not isinstance(value, ast.Call):
+        return None
+    if ast.unparse(value.func) != "checks.after":
+        return value.func, value.args, value.keywords
+    show = value.args[1]
+    if isinstance(show, ast.Lambda):
+        return _uncovered(show.body)
+    return show, [], []
 
 
 def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:

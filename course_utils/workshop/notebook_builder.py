@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -24,6 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from course_utils.machines.data import write_atomically
+from course_utils.workshop import covered
 from course_utils.workshop.notebook_source import (
     ROOT,
     SourceError,
@@ -36,6 +38,7 @@ NOTEBOOKS = ROOT / "notebooks"
 ROLES = ("student", "solution")
 CELL_TIMEOUT = 300  # seconds
 BIG_OUTPUT = 1_000_000  # characters of one output, above which the build warns
+MAP = "@notebooks"  # in prose: where the table of all notebooks stands
 PREDICTION = "checks.predict("  # its code holds the explanation: JupyterLab shows it folded
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -71,6 +74,8 @@ def make_notebook(source: Path, role: str) -> nbformat.NotebookNode:
         text = cell.student if role == "student" else cell.solution
         if text is None:
             continue
+        if cell.kind == "markdown" and MAP in text:
+            text = text.replace(MAP, map_of(source))
         if role == "solution" and cell.kind == "markdown":
             text = _links_from_solutions(text)
         new = nbformat.v4.new_code_cell if cell.kind == "code" else nbformat.v4.new_markdown_cell
@@ -78,6 +83,13 @@ def make_notebook(source: Path, role: str) -> nbformat.NotebookNode:
         if cell.kind == "code" and PREDICTION in text:
             metadata["jupyter"] = {"source_hidden": True}
         cells.append(new(text, id=identity, metadata=metadata))
+    top, bottom = (
+        nbformat.v4.new_markdown_cell(
+            ways(source, role, at_top), id=f"ways-{'top' if at_top else 'bottom'}"
+        )
+        for at_top in (True, False)
+    )
+    cells = [*cells[:1], top, *cells[1:], bottom]
     notebook = nbformat.v4.new_notebook(cells=cells)
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     lab = {
@@ -89,6 +101,55 @@ def make_notebook(source: Path, role: str) -> nbformat.NotebookNode:
         {"kernelspec": kernel, "language_info": {"name": "python"}, "lab": lab}
     )
     return notebook
+
+
+def ways(source: Path, role: str, at_top: bool) -> str:
+    """A line of links: the notebook before, all of them, the next, and how to start over."""
+    suite = sources(source.parents[1])
+    here = suite.index(source)
+    before = suite[here - 1] if here else None
+    after = suite[here + 1] if here + 1 < len(suite) else None
+    links = []
+    if before:
+        links.append(f"[← {title_of(before)}]({before.stem}.ipynb)")
+    if here:
+        links.append(f"[all notebooks]({suite[0].stem}.ipynb#The-notebooks)")
+    if after:
+        links.append(f"[{title_of(after)} →]({after.stem}.ipynb)")
+    if at_top:
+        links.append(f"{minutes_of(source)} minutes")
+        if role == "student":
+            links.append("[start over](#Check-yourself)")
+    else:
+        left = sum(map(minutes_of, suite[here + 1 :]))
+        links.append(f"{left} minutes of notebooks left" if left else "the last one")
+    return " · ".join(links)
+
+
+def map_of(source: Path) -> str:
+    """A table of all notebooks, as links."""
+    rows = [
+        f"| [{path.stem[:2]}]({path.stem}.ipynb) | {full_title_of(path)} | {minutes_of(path)} |"
+        for path in sources(source.parents[1])
+    ]
+    return "\n".join(["| | notebook | minutes |", "|---|---|---|", *rows])
+
+
+def full_title_of(source: Path) -> str:
+    """A notebook's title without its number."""
+    title = re.search(r"(?m)^# # \d\d · (.+)$", source_text(source))
+    return title[1] if title else source.stem
+
+
+def title_of(source: Path) -> str:
+    """A notebook's number and the short form of its title: "02 Magnitude pruning"."""
+    return f"{source.stem[:2]} {full_title_of(source).split(':')[0]}"
+
+
+def minutes_of(source: Path) -> int:
+    """The minutes that a notebook's first cell states; 0 if it states none."""
+    found = re.search(r"\b(\d+) minutes\b", source_text(source).split("# %%")[1])
+    return int(found[1]) if found else 0
 
 
 def _links_from_solutions(text: str) -> str:
@@ -139,6 +200,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, on_cell=lambda index:
         on_cell(cell_index)
 
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ["LAB_LEDGER"] = "off"  # what the author did in this folder is not the student's
     client = NotebookClient(
         notebook,
         kernel_manager_class=_ThisPython,
@@ -209,10 +271,13 @@ def build(source: Path, run: bool = True, report=lambda message: None) -> None:
     Raises SourceError and BuildError.
     """
     notebooks = {notebook_path(source, role): make_notebook(source, role) for role in ROLES}
+    student = notebook_path(source, "student")
     for path, notebook in notebooks.items():
         started, name, total = time.monotonic(), relative(path), len(notebook.cells)
         if run:
             try:
+                if path == student:
+                    notebook.cells.append(nbformat.v4.new_code_cell(covered.ASK))
                 execute(
                     notebook,
                     path.parent,
@@ -220,7 +285,10 @@ def build(source: Path, run: bool = True, report=lambda message: None) -> None:
                 )
             except BuildError as e:
                 raise BuildError(f"{name}: {e}") from None
-            if problems := output_problems(notebook):
+            problems = []
+            if path == student:
+                problems = covered.problems(notebook, covered.told(notebook.cells.pop()))
+            if problems := [*problems, *output_problems(notebook)]:
                 raise BuildError("\n".join(f"{name}: {problem}" for problem in problems))
         report(f"{name}: {total} cells, {time.monotonic() - started:.1f} s\n")
         for number, cell in enumerate(notebook.cells, 1):
@@ -293,7 +361,11 @@ def _read(path: Path) -> nbformat.NotebookNode | None:
 
 def main(arguments: list[str] | None = None, folder: Path = NOTEBOOKS) -> int:
     """The command; returns the exit code, 1 if anything is wrong."""
-    parser = argparse.ArgumentParser(prog="lab.py build", description="Build the notebooks.")
+    parser = argparse.ArgumentParser(
+        prog="lab.py build",
+        description="Build the notebooks.",
+        epilog="With --nbgrader: notebooks for nbgrader instead; see build --nbgrader --help.",
+    )
     parser.add_argument("numbers", nargs="*", metavar="NN", help="only these, such as 02")
     parser.add_argument("--check", action="store_true", help="only say what is stale")
     parser.add_argument("--no-execute", action="store_true", help="do not run them (a draft)")

@@ -5,7 +5,7 @@
 # memory while it runs and in multiply–accumulates; compute how long it takes to send one over a
 # radio link; and use the predictions, explorers and checks of this laboratory.
 #
-# About 30 minutes. Nothing is downloaded: networks, data and recorded results are in the
+# About 25 minutes. Nothing is downloaded: networks, data and recorded results are in the
 # repository, and every file is checked before it is read.
 
 # %%
@@ -193,6 +193,13 @@ checks.beside_lecture(scenes.framework_rows(), "How many operations a framework 
 #
 # On a small team one person wears several of these hats. The measurements are what they hand to
 # one another.
+
+# %% [markdown]
+# ## The notebooks
+#
+# @notebooks
+#
+# Each begins where the one before ends, but you can start anywhere.
 
 # %% [markdown]
 # ## Check yourself

@@ -5,7 +5,7 @@
 # what share of them lies within ±1σ and how far the largest lies beyond, and explain which part
 # of float32 they leave unused.
 #
-# About 25 minutes. The networks are this laboratory's own and EfficientNet-Lite0, an ImageNet
+# About 30 minutes. The networks are this laboratory's own and EfficientNet-Lite0, an ImageNet
 # network for phones, as histograms of its real float32 weights.
 
 # %%
@@ -58,10 +58,10 @@ checks.predict(
 # %%
 from course_utils.labs.weight_distributions import explorers
 
-explorers.distributions()
+checks.after("01.concentrated", explorers.distributions)
 
 # %% [markdown]
-# Watch the depthwise layers of EfficientNet-Lite0: few weights, far tails. They will return in
+# Watch the depthwise layers of EfficientNet-Lite0, which have few weights. They will return in
 # notebook 06, where one scale has to serve a whole layer.
 
 # %% [markdown]
@@ -108,10 +108,11 @@ for layers in [*scenes.own_networks(), lite0]:
             f"{shares.max():.1%} in the most peaked.",
         )
     )
-checks.beside_lecture(rows, "In how many layers more than 68.3 % of the weights lie within ±1σ")
+caption = "In how many layers more than 68.3 % of the weights lie within ±1σ"
+checks.after("01.concentrated", lambda: checks.beside_lecture(rows, caption))
 
 # %% [markdown]
-# Not every network agrees. Every layer, in numbers:
+# Every layer of the suite's own networks, in numbers:
 
 # %%
 for layers in scenes.own_networks():
@@ -135,18 +136,46 @@ for layers in [*scenes.own_networks(), lite0]:
 # %% [markdown]
 # ## What this wastes
 #
-# A float32 has 8 bits of exponent: it can hold numbers from about $10^{-38}$ to $10^{38}$. Which
-# exponents do the weights use?
+# A float32 has 8 bits of exponent: it can hold numbers from about $10^{-38}$ to $10^{38}$. The
+# exponent says between which two powers of two a number lies.
+#
+# ### Predict
 
 # %%
 exponents = scenes.exponents(lite0)
-explorers.exponents(lite0)
 
 # %%
-print(f"{exponents.used_by(0.99)} of 256 exponents hold 99 % of the weights,")
-print(f"{exponents.used_by(0.999)} hold 99.9 %.")
+checks.predict(
+    "01.used",
+    "8 bits tell 256 exponents apart. How few of them, the most used ones, are enough for 99 % of "
+    "EfficientNet-Lite0's weights?",
+    {
+        "fewer than 5": (0, 5),
+        "5 to 19": (5, 20),
+        "20 to 79": (20, 80),
+        "80 or more": (80, 257),
+    },
+    unit="exponents",
+    reveal=lambda: exponents.used_by(0.99),
+    because="All but 1 % of the weights lie between 1/4096 and 1/2. float32 spends 8 bits on each "
+    "weight's exponent all the same. Notebook 05 shows formats that spend fewer; notebook 06 gives "
+    "up the exponent and shares one scale.",
+)
 
 # %% [markdown]
+# ### Explore
+#
+# How often each exponent occurs, and how many bits would tell the most used ones apart.
+
+# %%
+checks.after("01.used", lambda: explorers.exponents(lite0))
+
+# %%
+checks.after("01.used", lambda: explorers.say_exponents(exponents))
+
+# %% [markdown]
+# ### Explain
+#
 # Count them yourself: how many different exponents do a layer's nonzero weights have?
 # `np.frexp(weights)` returns a fraction and an exponent for each weight.
 
@@ -160,18 +189,6 @@ def exponents_used(weights):
 
 
 checks.check("01.bits", exponents_used)
-
-# %%
-checks.predict(
-    "01.exponent",
-    "How many bits would an exponent need if it only had to tell apart those that hold 99.9 % of "
-    "EfficientNet-Lite0's weights?",
-    between=(1, 8),
-    unit="bits",
-    reveal=lambda: int(np.ceil(np.log2(exponents.used_by(0.999)))),
-    because="float32 spends 8 bits on each weight's exponent. Notebook 05 shows formats that "
-    "spend fewer; notebook 06 gives up the exponent and shares one scale.",
-)
 
 # %% [markdown]
 # ## Check yourself

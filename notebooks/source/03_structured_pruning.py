@@ -2,10 +2,10 @@
 # # 03 · Structured pruning: what lasts, and what it buys
 #
 # **After this notebook you will be able to** prune neurons, channels and patterns of a trained
-# network, train it on so that the loss is won back, remove channels so that the network really
+# network, train it on with its zeros held in place, remove channels so that the network really
 # is smaller, and say what zeros save in bytes and in time: in which format, on which code.
 #
-# About 75 minutes. Whatever trains was recorded with five seeds.
+# About 100 minutes, in two sessions: break before *Fewer channels*. Whatever trains was recorded with five seeds.
 
 # %%
 try:
@@ -50,7 +50,7 @@ checks.predict(
 # the largest weights (top) to the one with the smallest. Lines are as thick as weights are large.
 
 # %%
-explorers.synapses_and_neurons()
+checks.after("03.neurons", explorers.synapses_and_neurons)
 
 # %% [markdown]
 # Three things to look for:
@@ -133,15 +133,15 @@ checks.predict(
     f"{scenes.lost_after('lenet_300_100', 'one_shot_raw').value:.0f} points. "
     "How many does it lose once it is pruned gradually while it trains on?",
     {
-        "it gains": (-100, -0.2),
-        "nothing to speak of: -0.2 to 1 point": (-0.2, 1),
-        "1 to 5 points": (1, 5),
-        "more than 5 points": (5, 100),
+        "none, it gains": (-100, 0),
+        "less than 3 points": (0, 3),
+        "3 to 10 points": (3, 10),
+        "more than 10 points": (10, 100),
     },
     unit="points",
     reveal=lambda: scenes.lost_after("lenet_300_100"),
-    because="A tenth of the weights does nearly as well, if it may change: most of what pruning "
-    "cost came from leaving the others as they were.",
+    because="A tenth of the weights does nearly as well, if it may change: training on wins back "
+    "tens of points. Most of what pruning cost came from leaving the others as they were.",
 )
 
 # %% [markdown]
@@ -151,25 +151,16 @@ checks.predict(
 # the same order. Choose the question.
 
 # %%
-explorers.fine_tuned("lenet_300_100")
+checks.after("03.trained_on", lambda: explorers.fine_tuned("lenet_300_100"))
 
 # %% [markdown]
 # Differences are best taken seed by seed, at 90 % sparsity:
 
 # %%
-questions = {
-    "trained on, against not": ("one_shot", "one_shot_raw"),
-    "gradually, against at once": ("gradual", "one_shot"),
-    "by magnitude, against at random": ("gradual", "random"),
-    "one threshold for all, against one a layer": ("global", "gradual"),
-}
-for network in scenes.networks():
-    print(network)
-    for question, (better, worse) in questions.items():
-        print(f"  {question:43} {scenes.gain(network, better, worse)}")
+checks.after("03.trained_on", explorers.gains)
 
 # %% [markdown]
-# - **Training on** is what counts: it wins back tens of points.
+# - **Trained on, against not**: this is what the prediction was about.
 # - **Gradually or at once?** At this budget, a few epochs, no difference can be shown for one
 #   network, and gradual pruning is *behind* for the other. One reason may be the time: what falls
 #   late leaves the others few steps to take over.
@@ -183,7 +174,9 @@ for network in scenes.networks():
 # (notebook 02).
 
 # %%
-explorers.fine_tuned("fashion_cnn", first="per layer, or globally")
+checks.after(
+    "03.trained_on", lambda: explorers.fine_tuned("fashion_cnn", first="per layer, or globally")
+)
 
 # %% [markdown]
 # ### Explain
@@ -205,10 +198,7 @@ def sparsity_at(step, steps, final):
 checks.check("03.schedule", sparsity_at)
 
 # %%
-print("share of the training   " + "".join(f"{part:7.0%}" for part in (0, 0.1, 0.25, 0.5, 0.75, 1)))
-if sparsity_at(0.5, 1, 0.9):
-    print("sparsity, ending at 90 %" + "".join(
-        f"{sparsity_at(part, 1, 0.9):7.1%}" for part in (0, 0.1, 0.25, 0.5, 0.75, 1)))  # fmt: skip
+explorers.schedule(sparsity_at)
 
 # %% [markdown]
 # ### Measure
@@ -216,28 +206,18 @@ if sparsity_at(0.5, 1, 0.9):
 # Now one of your own, on the 7,000 training images that ship. TensorFlow starts here; its model
 # optimization toolkit (tfmot) prunes along the schedule and holds the zeros.
 
-# %%
-from course_utils.machines import fine_tuning
-from course_utils.views import widgets
-
+# %% tags=["nbval-ignore-output"]
 my_network, my_method, my_sparsity = "lenet_300_100", "gradual", 0.9
 
-with widgets.progress_bar(f"Pruning to {my_sparsity:.0%} and training on") as report:
-    trained = fine_tuning.live(my_network, my_method, my_sparsity, progress=report)
-mine = scenes.own_run(my_network, my_method, trained)
+mine = explorers.prune_and_train_on(my_network, my_method, my_sparsity)
 
 # %% tags=["nbval-ignore-output"]
-print(mine)
-assert trained.sparsity > 0.89
-assert mine.correct > 8_300
-
-# %% tags=["nbval-ignore-output"]
-explorers.fine_tuned(my_network, mine)
+checks.after("03.trained_on", lambda: explorers.own_among_recorded(mine))
 
 # %% [markdown]
 # Yours saw 7,000 images, this network's recorded runs 55,000: expect the star to lie lower.
-# Change the method (`"one_shot"`, `"random"`, `"global"`, `"sigma"`) or the sparsity and run the
-# two cells again.
+# Change the network (`"fashion_cnn"`), the method (`"one_shot"`, `"random"`, `"global"`,
+# `"sigma"`) or the sparsity, and run the two cells again.
 #
 # ### Choose
 #
@@ -246,9 +226,7 @@ explorers.fine_tuned(my_network, mine)
 
 # %%
 runs = scenes.runs_to_choose("lenet_300_100")
-print("run                  sparsity   points lost:  validation   test")
-for name, run in runs.items():
-    print(f"{name:20} {run['sparsity']:8.1%} {run['validation']:25.2f} {run['test']:6.2f}")
+checks.after("03.trained_on", lambda: explorers.runs_table(runs))
 
 # %%
 my_run = "90 % seed 5"  # SOLUTION
@@ -284,7 +262,7 @@ checks.predict(
 # A channel that is removed leaves a smaller dense network: no index, no mask, no special code.
 
 # %%
-explorers.channels()
+checks.after("03.macs", explorers.channels)
 
 # %% [markdown]
 # At half of the channels, four ways to rank them were tried. Here is what each way loses. The one
@@ -319,11 +297,15 @@ difference = np.abs(
     float_engine.forward(network.layers, masked, x) - float_engine.forward(layers, weights, x)
 ).max()
 print("largest difference of the outputs below 1e-5:", bool(difference < 1e-5))
-assert difference < 1e-5
+
 
 # %%
-for name, own_layers in (("masked", network.layers), ("rebuilt", layers)):
-    print(f"{name:8}", channel_pruning.cost(own_layers, network.input_shape))
+def costs():
+    for name, own_layers in (("masked", network.layers), ("rebuilt", layers)):
+        print(f"{name:8}", channel_pruning.cost(own_layers, network.input_shape))
+
+
+checks.after("03.macs", costs)
 
 # %% [markdown]
 # "Pruned, so faster"? Three files: dense, masked, rebuilt. The models take turns, one image at a
@@ -331,6 +313,7 @@ for name, own_layers in (("masked", network.layers), ("rebuilt", layers)):
 
 # %%
 from course_utils.machines import conversion, evaluation, models
+from course_utils.views import widgets
 
 files = {}
 for name, own_layers, own_weights in widgets.progress(
@@ -347,13 +330,11 @@ with widgets.progress_bar("Timing") as report:
 for name, latency in times.items():
     ratio = times["dense"].median / latency.median
     print(f"{name:8} {len(files[name]):8,} bytes   {latency}   {ratio:.2f} times as fast as dense")
-assert 0.6 < times["dense"].median / times["masked"].median < 1.7
-assert times["dense"].median / times["rebuilt"].median > 1.2
 
 # %% [markdown]
-# The masked network has the same bytes and takes the same time: the code multiplies by its zeros.
-# The rebuilt one has a quarter of the weights and is a dense network like any other: no runtime
-# has to know that it was pruned.
+# The masked network has the same bytes and, but for what else this machine does meanwhile, takes
+# the same time: the code multiplies by its zeros. The rebuilt one has a quarter of the weights and
+# is a dense network like any other: no runtime has to know that it was pruned.
 #
 # ## 2 by 4
 #
@@ -397,6 +378,8 @@ checks.check("03.two_by_four", two_by_four)
 # tfmot's own verifier, on the real layer:
 
 # %%
+from course_utils.machines import fine_tuning
+
 kernel = network.weights["dense1/kernel"]
 for along, mask in scenes.pattern_masks(kernel, 2).items():
     verdict = fine_tuning.is_two_by_four(np.where(mask, kernel, 0))
@@ -442,9 +425,7 @@ def break_even(value_bits, index_bits):
 checks.check("03.break_even", break_even)
 
 # %%
-if break_even(32, 8):
-    for value, index in ((32, 4), (32, 8), (32, 16), (8, 4), (8, 8)):
-        print(f"{value:2}-bit values, {index:2}-bit indices: above {break_even(value, index):.0%}")
+explorers.break_even(break_even)
 
 # %% [markdown]
 # In an int8 network a value has a quarter of the bits and its index as many as before: more must
@@ -466,7 +447,8 @@ checks.predict(
     unit="times",
     reveal=lambda: scenes.speedup("anywhere", 0.9),
     because="LiteRT has sparse kernels for few patterns. Where there is none, it fills the zeros "
-    "in again when the model is loaded, and runs the dense kernel.",
+    "in again when the model is loaded, and runs the dense kernel. (At 98 % so many blocks of four "
+    "are empty by chance that the converter finds them.)",
 )
 
 # %% [markdown]
@@ -478,17 +460,16 @@ checks.predict(
 # 1, its own dense network, not with its neighbours.
 
 # %% tags=["nbval-ignore-output"]
-explorers.speed()
+checks.after("03.sparse_file", explorers.speed)
 
 # %% [markdown]
 # Blocks are a bargain: the pattern takes freedom from the pruning and gives the code something
 # that it can multiply at once. Here it pays only when about three quarters are zero; at a half,
-# LiteRT is slower than dense. A speed is worth what the network still knows:
+# blocks are slower than dense. A speed is worth what the network still knows, here with zeros
+# anywhere, trained on:
 
 # %%
-for sparsity in (0.9, 0.98):
-    loss = scenes.lost_after("lenet_300_100", "gradual", sparsity)
-    print(f"lenet_300_100, {sparsity:.0%} zeros anywhere, trained on, lost: {loss}")
+checks.after("03.trained_on", explorers.what_is_left)
 
 # %% [markdown]
 # What do the blocks cost at 90 %, trained on?
@@ -499,20 +480,16 @@ print("any weights ahead of blocks of four by", scenes.gain("lenet_300_100", "gr
 # %% [markdown]
 # The interval holds 0: five seeds show no cost.
 #
-# At 98 %, zeros anywhere leave so many blocks empty by chance that the converter finds them.
-#
 # For convolutions LiteRT hands networks to XNNPACK, which has sparse kernels of its own and asks
 # much of a network before it takes them. The first network below keeps every condition that a
 # network can keep; each of the others breaks one. Outputs that agree in every bit, in equal time,
 # say that the dense kernels ran.
 
 # %% tags=["nbval-ignore-output"]
-for condition in scenes.conditions():
-    print(condition)
-print(f"\nThis record's processor has AVX: {scenes.has_avx()}")
+checks.after("03.sparse_file", explorers.conditions)
 
 # %% [markdown]
-# None ran sparsely. By its source, XNNPACK leaves its sparse kernels off on x86 processors that
+# Did one run sparsely? By its source, XNNPACK leaves its sparse kernels off on x86 processors that
 # have AVX; a rule like that is none of the network's, and no network can keep it. The kernels were
 # made for phones (Elsen et al., below).
 
@@ -524,10 +501,13 @@ print(f"\nThis record's processor has AVX: {scenes.has_avx()}")
 # 0.71 points. Where an interval can be known, it is drawn. Yours is the red square.
 
 # %% tags=["nbval-ignore-output"]
-explorers.loss_tables(mine)
+checks.after("03.trained_on", lambda: explorers.loss_tables(mine))
 
 # %% tags=["nbval-ignore-output"]
-checks.beside_lecture(scenes.beside_lecture(), "What pruning costs and buys")
+checks.after(
+    "03.sparse_file",
+    lambda: checks.beside_lecture(scenes.beside_lecture(), "What pruning costs and buys"),
+)
 
 # %% [markdown]
 # ## Check yourself

@@ -5,7 +5,7 @@
 # and activations and bring them back, say how large the error is and what it costs a network, and
 # choose and distrust calibration data.
 #
-# About 60 minutes. Every accuracy below was measured on whole data sets, quantized layer by layer.
+# About 80 minutes, in two sessions: break before *Predict: calibration*. Every accuracy below was measured on whole data sets, quantized layer by layer.
 
 # %%
 try:
@@ -88,7 +88,8 @@ checks.predict(
     unit="%",
     reveal=lambda: scenes.accuracy("fashion_dscnn", 4, "per tensor, symmetric"),
     because="Folding the batch normalization into the weights gives every channel its own size, "
-    "and with one scale for all of them the small channels are left with a handful of codes.",
+    "and with one scale for all of them the small channels are left with a handful of codes. At "
+    "four bits the scheme decides: with a scale for each channel this network loses far less.",
 )
 
 # %% [markdown]
@@ -100,16 +101,17 @@ checks.predict(
 # with this layer quantized.
 
 # %%
-explorers.mapping()
+checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.mapping)
 
 # %% [markdown]
 # Things to look for:
 #
-# - **bits**: each bit less doubles the step. The error stays within half a step, evenly spread.
+# - **bits**: what does each bit less do to the step? The error stays within half a step, evenly
+#   spread.
 # - **range**: below 100 % the tails are clipped, and their errors leave ±½ S. With few bits a
 #   little clipping *raises* the SQNR: finer steps for the many outweigh the loss of the few. (Try 3
 #   bits and 60 %.)
-# - **activations**: after a ReLU, *symmetric* wastes half of the codes. That is one bit.
+# - **activations**: after a ReLU, *symmetric* wastes half of the codes. How many bits is that?
 # - **per channel**: on the depthwise layer of *fashion_dscnn* every channel gets a staircase of
 #   its own, the widest and the narrowest are drawn.
 #
@@ -288,18 +290,14 @@ explorers.channels()
 # are 95 % intervals.
 
 # %%
-explorers.bit_curves()
+checks.after("06.four_bits", explorers.bit_curves)
 
 # %%
-print("points of test accuracy lost, paired with float32")
-for name in scenes.NETWORKS:
-    for bits in (8, 4):
-        for scheme in ("per tensor, symmetric", "per channel, symmetric"):
-            print(f"{name:14} {bits} bits  {scheme:24} {scenes.lost(name, bits, scheme)}")
+checks.after("06.four_bits", explorers.losses_by_bits)
 
 # %% [markdown]
-# Eight bits cost next to nothing, whatever the scheme. With four it is the scheme that decides for
-# the depthwise network.
+# Eight bits cost next to nothing, whatever the scheme. With four, compare the two schemes for each
+# network.
 #
 # One point in the left panel looks like a misprint: per tensor, 5 bits do worse than 4. Nearly all
 # of it comes from the 144 weights of the first layer, quantized alone:
@@ -323,8 +321,9 @@ from course_utils.views import widgets
 quantized, float32 = scenes.measure(
     "fashion_dscnn", 4, "per tensor, symmetric", track=lambda s: widgets.progress(s, "Measuring")
 )
-print(f"4 bits per tensor  {quantized}\nfloat32            {float32}")
-assert quantized.value < float32.value - 10
+checks.after(
+    "06.four_bits", lambda: print(f"4 bits per tensor  {quantized}\nfloat32            {float32}")
+)
 
 # %% [markdown]
 # ## Predict: calibration
@@ -341,11 +340,12 @@ assert quantized.value < float32.value - 10
 # | moving average | of every input's own minimum and maximum |
 
 # %%
+calibrated = "06.noise", "06.scaled", "06.more"
 losses = {
-    "less than 0.5 points": (-100, 0.5),
-    "0.5 to 5 points": (0.5, 5),
-    "5 to 20 points": (5, 20),
-    "more than 20 points": (20, 100),
+    "less than 1 point": (-100, 1),
+    "1 to 10 points": (1, 10),
+    "10 to 30 points": (10, 30),
+    "more than 30 points": (30, 100),
 }
 
 # %%
@@ -368,7 +368,8 @@ checks.predict(
     unit="points",
     reveal=lambda: scenes.calibration_loss("fashion_cnn", "wrong scale"),
     because="Every range comes out 255 times too wide, so that all real values of a layer share "
-    "one code or two of the 256. Eight bits become one.",
+    "one code or two of the 256. Eight bits become one. (ReLU6 keeps most ranges of the depthwise "
+    "network right, so that it loses less; its input is ruined all the same.)",
 )
 
 # %%
@@ -383,7 +384,8 @@ checks.predict(
     ],
     reveal=lambda: scenes.more_data("fashion_dscnn", bits=4),
     because="The more inputs, the more extreme the most extreme value: a range by min-max can only "
-    "grow, and with 16 codes every bit of its width is taken from all other values.",
+    "grow, and with 16 codes every bit of its width is taken from all other values. The watch, too, "
+    "loses most when it is calibrated on everything.",
 )
 
 # %% [markdown]
@@ -393,37 +395,24 @@ checks.predict(
 # accuracy of every choice. Move from 8 bits to 4.
 
 # %%
-explorers.calibration("fashion_cnn")
+checks.after(calibrated, lambda: explorers.calibration("fashion_cnn"))
 
 # %% [markdown]
 # The depthwise network ends most layers with a ReLU6, which never gives more than 6. Compare its
 # rows *noise* and *wrong scale* with the ones above.
 
 # %%
-explorers.calibration("fashion_dscnn")
+checks.after(calibrated, lambda: explorers.calibration("fashion_dscnn"))
 
 # %%
-print("points of test accuracy lost, ranges by min-max")
-samples, _, _ = scenes.calibration_choices("fashion_cnn")
-print(" " * 13 + "".join(f"{n:>18}" for n in scenes.NETWORKS) + "\n" + " " * 13, end="")
-print("   8 bits   4 bits" * len(scenes.NETWORKS))
-widest = 0
-for what in samples:
-    print(f"{what:13}", end="")
-    for name in scenes.NETWORKS:
-        for bits in (8, 4):
-            loss = scenes.calibration_loss(name, what, "min-max", bits)
-            widest = max(widest, (loss.high - loss.low) / 2)
-            print(f"{round(loss.value, 1) + 0.0:9.1f}", end="")
-    print()
-print(f"95 % intervals: ±{widest:.1f} points or less, paired with float32")
+checks.after(calibrated, explorers.losses_by_calibration)
 
 # %% [markdown]
 # In **8 bits** little is needed, and not what one would think:
 #
 # - *Ten images do*, and 100 of one class do as well as 100 of all. A range is made by a few extreme
 #   values, and each image has thousands of values.
-# - *Noise is worse.* What it gets wrong are the later layers:
+# - *Noise*: compare the ranges that it gives to the layers, from the first to the last.
 
 # %%
 for what in ("100 inputs", "one class", "noise"):
@@ -432,14 +421,12 @@ for what in ("100 inputs", "one class", "noise"):
     print(f"{what:11} largest value of {text}")
 
 # %% [markdown]
-# - *The wrong scale* ruins the plain network: its ranges are 255 times too wide. ReLU6 keeps most
-#   ranges of the depthwise network right, so that it loses less; its input is ruined all the same.
-# - The watch's wrong scale (standardization forgotten) costs nothing that can be measured: the raw
-#   numbers happen to be about as large. *A mistake need not show in the accuracy.*
+# - *The wrong scale* of the watch (standardization forgotten) costs nothing that can be measured:
+#   the raw numbers happen to be about as large. *A mistake need not show in the accuracy.*
 #
-# In **4 bits** it matters how the range is found, and *more data makes min–max worse*: the watch
-# loses most when it is calibrated on everything. A percentile or the mean squared error leaves the
-# extremes out; the explorers show what that wins back.
+# In **4 bits** it matters how the range is found. Go down the columns of the table from one input
+# to all. A percentile or the mean squared error leaves the extremes out; the explorers show what
+# that wins back.
 
 # %% [markdown]
 # ### How many inputs, and which?
@@ -448,11 +435,11 @@ for what in ("100 inputs", "one class", "noise"):
 # validation images; and 100 inputs of a single class, for each of the ten classes.
 
 # %%
-explorers.draws("fashion_cnn")
+checks.after(calibrated, lambda: explorers.draws("fashion_cnn"))
 
 # %% [markdown]
 # One image can be good enough or cost ten points, and you would not know which. Ten are never far
-# off in 8 bits; in 4 bits the accuracy *sinks* from ten to a thousand.
+# off in 8 bits. In 4 bits, do a thousand serve better than ten?
 
 # %% [markdown]
 # ## Measure: beside the lecture

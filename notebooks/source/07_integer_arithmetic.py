@@ -148,7 +148,7 @@ import numpy as np
 
 images = data.load("fashion_mnist")
 layer = scenes.dense_layer("dense1")
-inputs, outputs = scenes.layer_codes("dense1", images.x_test[:1])
+inputs, outputs = scenes.layer_codes(layer.layer, images.x_test[:1])
 
 unit = int(outputs[0].argmax())
 q1, Z1 = inputs[0].astype(np.int64), layer.x_zero
@@ -189,10 +189,10 @@ checks.check("07.bias", bias_code)
 # The same formula on the float network's biases of *dense1* gives what the file holds:
 
 # %%
-real_bias = data.checkpoint("fashion_cnn").weights["dense1/bias"]
+real_bias = data.checkpoint("fashion_cnn").weights[f"{layer.layer}/bias"]
 codes = np.round(real_bias / (layer.x_scale * layer.weight_scales.astype(np.float64)))
 print(f"{np.sum(codes != layer.bias)} of {codes.size} biases differ")
-print(f"they reach from {layer.bias.min():,} to {layer.bias.max():,}: too large for int8")
+print(f"they reach from {layer.bias.min():,} to {layer.bias.max():,}; int8 ends at 127")
 
 # %% [markdown]
 # ### How large can the sum get?
@@ -202,12 +202,18 @@ print(f"they reach from {layer.bias.min():,} to {layer.bias.max():,}: too large 
 # %%
 most = 255 * 127
 x = images.x_test[:1000]
-inputs, outputs = scenes.layer_codes("dense1", x)
+inputs, outputs = scenes.layer_codes(layer.layer, x)
 sums = (inputs.astype(np.int64) - Z1) @ layer.weights.T.astype(np.int64) + layer.bias
-print(f"800 products, the largest possible sum  {800 * most:>13,}")
-print(f"largest seen on 1,000 test images       {np.abs(sums).max():>13,}")
-print(f"an int32 holds                          {2**31 - 1:>13,}")
-print(f"so it can add up                        {(2**31 - 1) // most:>13,} products")
+
+
+def how_large():
+    print(f"{q1.size} products, the largest possible sum  {q1.size * most:>13,}")
+    print(f"largest seen on 1,000 test images       {np.abs(sums).max():>13,}")
+    print(f"an int32 holds                          {2**31 - 1:>13,}")
+    print(f"so it can add up                        {(2**31 - 1) // most:>13,} products")
+
+
+checks.after("07.bits", how_large)
 
 # %% [markdown]
 # ### A multiplier and a shift
@@ -290,9 +296,7 @@ checks.check("07.fully_connected", fully_connected)
 # Your layer in place of the network's, on 1,000 test images:
 
 # %%
-mine = fully_connected(inputs, layer.weights, layer.bias, Z1, m, e, Z3)
-if mine is not None:
-    print(f"{np.sum(mine != outputs)} of {outputs.size:,} codes differ from the network's")
+scenes.in_place_of(layer, fully_connected, inputs, outputs)
 
 # %% [markdown]
 # A convolution is the same sum over a window. Max pooling compares codes. Softmax needs an
@@ -322,20 +326,18 @@ print(f"{right:,} of {len(answers):,} right; float32: {scenes.accuracy('float32'
 
 # %% [markdown]
 # Now the real thing, TFLM, in a process of its own. It takes one image after the other, so here it
-# runs 2,000; all 10,000 were run once and recorded.
+# runs 2,000; all 10,000 were run once and recorded. Do the two agree?
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.machines import micro
 
-if micro.missing():
-    print(micro.missing(), "Recorded:", scenes.images_differing("TFLM"), "differ.")
-else:
+tflm = None
+if not micro.missing():
     parts = range(0, 2000, 100)
     tflm = np.concatenate([micro.run(tflite, codes[i : i + 100])
                            for i in widgets.progress(parts, "TFLM")])  # fmt: skip
-    differing = np.sum(tflm != answers[:2000])
-    print(f"{differing} of {tflm.size:,} output values differ from IntegerModel's")
-    assert differing == 0
+
+checks.after("07.equal", lambda: scenes.against_tflm(tflm, answers))
 
 # %% [markdown]
 # ### Four networks, three interpreters
@@ -344,19 +346,19 @@ else:
 # output values differ (by how many codes at most), and how many inputs get another class.
 
 # %%
-print(scenes.comparison_table())
+checks.after(("07.equal", "07.xnnpack"), lambda: print(scenes.comparison_table()))
 
 # %% [markdown]
-# TFLM: not one value. LiteRT runs the same files and gives other codes. Where does that begin? Each
+# LiteRT runs the same files with kernels of its own. Where do its codes part from TFLM's? Each
 # operator was run alone, on exactly the codes that reach it in TFLM, for 500 test inputs:
 
 # %%
-explorers.kernels()
+checks.after("07.xnnpack", explorers.kernels)
 
 # %% [markdown]
-# In each operator they are a single code. They grow on the way through the network, and softmax
-# stretches them. To *explain* a difference is to predict it, so two formulas were put in place of
-# TFLM's, and compared with LiteRT's kernels code by code:
+# A difference within one operator is a single code. It grows on the way through the network, and
+# softmax stretches it. To *explain* a difference is to predict it, so two formulas were put in
+# place of TFLM's, and compared with LiteRT's kernels code by code:
 #
 # - **one rounding**: $\mathrm{round}(\mathrm{sum} \cdot \mathrm{multiplier} \cdot
 #   2^{\,\mathrm{shift}-31})$;
@@ -364,7 +366,7 @@ explorers.kernels()
 #   "integer only": XNNPACK runs on processors that multiply real numbers as fast as integers.
 
 # %%
-print(scenes.explained_table())
+checks.after("07.xnnpack", lambda: print(scenes.explained_table()))
 
 # %% [markdown]
 # So LiteRT's reference kernels round once in dense layers and twice in convolutions, and XNNPACK
@@ -376,20 +378,20 @@ print(scenes.explained_table())
 # Points of test accuracy lost, paired image by image. Positive is a loss.
 
 # %%
-print(f"{'network':15}{'int8 instead of float32':44}truncated instead of rounded")
-for name in scenes.NETWORKS:
-    print(f"{name:15}{scenes.lost('float32', name)!s:44}{scenes.truncation_lost(name)}")
+checks.after("07.truncate", lambda: print(scenes.losses_table()))
 
 # %% [markdown]
-# Not one of these losses can be told from zero, truncation included. It shifts all codes of a layer
-# down by the same half step on average, and these networks do not mind. Bits matter for another
-# reason: with an engine equal to TFLM you can find an error on the board by comparing codes. With
-# one that is *nearly* equal you never know.
+# Whatever the accuracy says, bits matter for another reason: with an engine that is equal to TFLM
+# you can find an error on the board by comparing codes. With one that is *nearly* equal you never
+# know.
 #
 # ### Beside the lecture
 
 # %%
-checks.beside_lecture(scenes.beside_lecture(), "fashion_cnn in int8, and the lecture")
+checks.after(
+    "07.equal",
+    lambda: checks.beside_lecture(scenes.beside_lecture(), "fashion_cnn in int8, and the lecture"),
+)
 
 # %% [markdown]
 # ## Check yourself

@@ -6,7 +6,7 @@
 # them, test that its answers are still the same, and export a project that a board can be flashed
 # with.
 #
-# About 60 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
+# About 65 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
 # so.
 
 # %%
@@ -54,7 +54,7 @@ checks.predict(
 # Pick a board, a network and a mode. Does it fit, by how much, and if not, what should shrink?
 
 # %%
-explorers.budget()
+checks.after("11.arena", explorers.budget)
 
 # %% [markdown]
 # Three things to look for:
@@ -117,8 +117,8 @@ else:
             runs, said = True, "runs"
         except micro.Refused as refused:
             runs, said = False, str(refused)
-        print(f"{mode:8} {said}")
-        assert runs == micro.compatibility(tflite).should_run
+        foreseen = runs == micro.compatibility(tflite).should_run
+        print(f"{mode:8} {said}{'' if foreseen else ' (the report had said otherwise)'}")
 
 # %% [markdown]
 # Which file would you flash? Flash is scarce: take the smallest of the five that will do. Answer
@@ -134,8 +134,8 @@ sent = "int8"  # SOLUTION
 checks.check("11.send", sent, files=scenes.files("watch_cnn"))
 
 # %% [markdown]
-# To try your own model, replace the file: `my_file = open("model.tflite", "rb").read()`, then
-# `print(micro.compatibility(my_file))`.
+# To try your own model, write in a new cell `my_file = open("model.tflite", "rb").read()` with its
+# name, and then `print(micro.compatibility(my_file))`.
 #
 # ## Does it fit?
 #
@@ -157,7 +157,7 @@ checks.check("11.kib", nano_ram, kib=256)
 # that its bytes are free for others. Move through the operators:
 
 # %%
-explorers.lifetimes()
+explorers.lifetimes(scenes.NETWORKS[1:])
 
 # %% [markdown]
 # Write the function that finds the peak. `first[i]` and `last[i]` are the operators between which
@@ -180,14 +180,11 @@ checks.check("11.peak", peak_bytes)
 
 # %% [markdown]
 # TFLM does the same. It also rounds each tensor up to 16 bytes. What the graph says must be alive
-# at once, and what TFLM's recording allocator measured as its head, for four networks in int8:
+# at once, and what TFLM's recording allocator measured as its head, for four networks in int8, the
+# Watch network among them:
 
 # %%
-for name in scenes.NETWORKS:
-    alive = micro.alive(micro.activations(data.model(name, "int8")))
-    measured = scenes.record(name, "int8")["arena"]["head"]
-    print(f"{name:14} from the graph {max(alive):6,}   TFLM's head {measured:6,} bytes")
-    assert max(alive) == measured
+checks.after("11.arena", lambda: print(scenes.heads_table()))
 
 # %% [markdown]
 # ### Measure: the arena
@@ -196,17 +193,23 @@ for name in scenes.NETWORKS:
 # less, until it refuses.
 
 # %%
-if micro.missing():
-    print(micro.missing(), "Recorded:", scenes.record("watch_cnn", "int8")["smallest_arena"])
-else:
-    windows = evaluation.to_input(data.load("watch").x_test[:20], watch)
-    smallest = micro.smallest_arena(watch)
-    enough = micro.run(watch, windows, smallest)
-    print(f"In {smallest:,} bytes it runs; {len(enough)} windows answered.")
+windows = evaluation.to_input(data.load("watch").x_test[:20], watch)
+
+
+def smallest():
+    if micro.missing():
+        print(micro.missing(), "Recorded:", scenes.record("watch_cnn", "int8")["smallest_arena"])
+        return
+    size = micro.smallest_arena(watch)
+    answers = micro.run(watch, windows, size)
+    print(f"In {size:,} bytes it runs; {len(answers)} windows answered.")
     try:
-        micro.run(watch, windows, int(0.95 * smallest))
+        micro.run(watch, windows, int(0.95 * size))
     except micro.Refused as refused:
         print("In 5 % less:", refused)
+
+
+checks.after("11.arena", smallest)
 
 # %% [markdown]
 # Where do these bytes go? And how many would it be on the board? Here pointers have 64 bits, there
@@ -219,9 +222,15 @@ if micro.missing():
     arena = micro.Arena(**scenes.record("watch_cnn", "int8")["arena"])
 else:
     arena = micro.arena(watch)
-for part, size in arena._asdict().items():
-    print(f"{part:13} {size:5,} bytes")
-print(f"on 32 bits, estimated: {arena.on_32_bits:,} bytes")
+
+
+def arena_parts():
+    for part, size in arena._asdict().items():
+        print(f"{part:13} {size:5,} bytes")
+    print(f"on 32 bits, estimated: {arena.on_32_bits:,} bytes")
+
+
+checks.after("11.arena", arena_parts)
 
 # %% [markdown]
 # ### Measure: flash
@@ -255,17 +264,22 @@ checks.check("11.left", memory_left)
 
 # %%
 needs = scenes.record("watch_cnn", "int8")["smallest_arena"]
-for name, board in micro.BOARDS.items():
-    fit = micro.fit(name, flash.total, needs)
-    print(f"{name:22} {board['word_bits']:2} bits   flash left {fit.flash_left:10,}   "
-          f"RAM left {fit.ram_left:8,}   {'fits' if fit.fits else 'does not fit'}")
-assert micro.fit("Arduino Nano 33 BLE", flash.total, needs).fits
+
+
+def left_on_boards():
+    for name, board in micro.BOARDS.items():
+        fit = micro.fit(name, flash.total, needs)
+        print(f"{name:22} {board['word_bits']:2} bits   flash left {fit.flash_left:10,}   "
+              f"RAM left {fit.ram_left:8,}   {'fits' if fit.fits else 'does not fit'}")
+
+
+checks.after("11.arena", left_on_boards)
 
 # %% [markdown]
 # And all networks in all modes:
 
 # %%
-explorers.fits()
+checks.after("11.arena", explorers.fits)
 
 # %% [markdown]
 # What is left must also hold your own program, its stack, and the board's libraries.
@@ -273,18 +287,26 @@ explorers.fits()
 # ## Same answers?
 #
 # ### Predict
+#
+# In int8, TFLM and LiteRT's fast kernels (XNNPACK) do not always give the same codes: they round at
+# other places (notebook 07). In float32 nothing is rounded to codes.
 
 # %%
 checks.predict(
-    "11.answers",
-    "The Watch network in int8 answers 1,546 test windows in TFLM and in LiteRT with its fast "
-    "kernels (XNNPACK). Of 10,822 output values, how many differ?",
-    {"none": (0, 0), "1 to 100": (1, 100), "101 to 1,000": (101, 1_000),
-     "more than 1,000": (1_001, 10_822)},
+    "11.float32",
+    "The Watch network in float32 answers 1,546 test windows in TFLM and in LiteRT with XNNPACK. "
+    "Of 10,822 output values, how many differ?",
+    {
+        "none": (0, 1),
+        "1 to 100": (1, 101),
+        "101 to 1,000": (101, 1_001),
+        "more than 1,000": (1_001, 10_823),
+    },
     unit="values",
-    reveal=scenes.compared("watch_cnn", "int8")["LiteRT XNNPACK"]["differing"],
-    because="XNNPACK rescales with a float32 product and TFLM with integers (notebook 07). A code "
-    "one step off early on may be several steps off at the end.",
+    reveal=lambda: scenes.compared("watch_cnn", "float32")["LiteRT XNNPACK"]["differing"],
+    because="A float32 sum is rounded after each addition, and XNNPACK adds in another order than "
+    "TFLM, so that the last bits differ. LiteRT's reference kernels add in TFLM's order, and agree "
+    "with it to the last bit.",
 )
 
 # %% [markdown]
@@ -293,13 +315,16 @@ checks.predict(
 # TFLM against the others, on whole test sets. For int8, "integer engine" is notebook 07's.
 
 # %%
-for name in scenes.NETWORKS:
-    print(scenes.answers(name), end="\n\n")
+def all_answers():
+    for name in scenes.NETWORKS:
+        print(scenes.answers(name), end="\n\n")
+
+
+checks.after("11.float32", all_answers)
 
 # %% [markdown]
-# In float32, TFLM and LiteRT's reference kernels agree to the last bit; XNNPACK adds in another
-# order. In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ
-# in a few values: in dense layers they round once, TFLM twice (notebook 07). In int16x8 no answer
+# In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ in a
+# few values: in dense layers they round once, TFLM twice (notebook 07). In int16x8 no answer
 # changes, but values differ. Where does that come from? Each operator gets the codes that reach it
 # in TFLM, 500 inputs of each network. The number of values that differ, and by how many codes:
 
@@ -328,7 +353,6 @@ if micro.missing():
 else:
     differing = int((micro.run(watch, codes) != ours).sum())
     print(f"{differing} of {ours.size:,} values differ.")
-    assert differing == 0
 print(f"{right:,} of {len(ours):,} windows of people it never saw are right.")
 
 # %% [markdown]
@@ -357,17 +381,15 @@ checks.check("11.input", input_code)
 # `export_project` writes a complete C++ project: the model as an array, a resolver with just the
 # operators that it uses, the arena with a margin, the two functions for inputs and outputs, and a
 # self-test with real inputs and the outputs that TFLM gave for them. Here it goes to a temporary
-# folder; name one of your own to keep it.
+# folder; name one of your own, such as `folder = "my_watch"`, to keep it, and another board if you
+# have one.
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
 from pathlib import Path
 
-folder = Path(tempfile.mkdtemp()) / "watch"
-paths = micro.export_project(watch, folder, board="Arduino Nano 33 BLE", name="watch")
-for path in sorted(paths):
-    print(f"{path.stat().st_size:8,} bytes  {path.relative_to(folder)}")
-assert {"README.md", "model.cpp", "self_test.cpp"} <= {path.name for path in paths}
+folder, board = Path(tempfile.mkdtemp()) / "watch", "Arduino Nano 33 BLE"
+scenes.export(watch, folder, board=board, name="watch")
 
 # %% [markdown]
 # Its README says how to build it and which revision of TFLM it was made for. Two excerpts: the
@@ -408,11 +430,10 @@ times = scenes.framework_times(
     float_watch, conversion.convert(float_watch, "float32"), exercises.x_test
 )
 print(scenes.framework_table(times))
-assert times["LiteRT"] < times["TensorFlow"]
 
 # %% [markdown]
-# TensorFlow needs the longest for one window, called as here from Python. XNNPACK's kernels are
-# written for this computer's processor, TFLM's plain ones for any; **which of the two is faster
+# TensorFlow, called as here from Python, usually needs the longest for one window. XNNPACK's kernels
+# are written for this computer's processor, TFLM's plain ones for any; **which of the two is faster
 # here says nothing about a board**, where LiteRT does not fit at all.
 #
 # The lecture says that TensorFlow has no native quantization tooling and that the other two have.

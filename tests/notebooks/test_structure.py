@@ -97,7 +97,8 @@ def test_pictures_show_something(source, role):
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    assert pictures, "no picture in this notebook"
+    if role == "solution":  # in the student's all may wait for predictions
+        assert pictures, "no picture in this notebook"
     for picture in pictures:
         pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(picture)))
         assert pixels.std() > 0

@@ -41,6 +41,12 @@ def test_a_call_in_a_notebook_is_enough(tmp_path):
     assert shown.needs_kernel
 
 
+@pytest.mark.parametrize("show", ["explorers.fit", "lambda: explorers.fit()"])
+def test_an_explorer_that_waits_for_a_prediction_is_shown_too(show, tmp_path):
+    (shown,) = gallery.explorers(sources(tmp_path, f'checks.after("99.a", {show})'))
+    assert (shown.name, shown.kind) == ("99-fit", widgets.Explorer)
+
+
 def test_the_same_explorer_twice_is_called_after_its_arguments(tmp_path, monkeypatch):
     monkeypatch.setattr("course_utils.labs.start_here.explorers.fit", returning(widgets.Sweep))
     found = gallery.explorers(sources(tmp_path, "explorers.fit('a_b')\nexplorers.fit(n=2)"))

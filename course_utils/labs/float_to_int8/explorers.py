@@ -116,3 +116,30 @@ def draws(network) -> style.Picture:
 
 def _picture(draw, alt, state):
     return style.Picture(draw(state), alt(state))
+
+
+# --- what the notebook prints ---------------------------------------------------------------
+
+
+def losses_by_bits() -> None:
+    """Print what 8 and 4 bits for all weights cost each network."""
+    print("points of test accuracy lost, paired with float32")
+    for name in scenes.NETWORKS:
+        for bits in (8, 4):
+            for scheme in ("per tensor, symmetric", "per channel, symmetric"):
+                print(f"{name:14} {bits} bits  {scheme:24} {scenes.lost(name, bits, scheme)}")
+
+
+def losses_by_calibration() -> None:
+    """Print what ranges by min-max of these inputs cost each network, in 8 and in 4 bits."""
+    print("points of test accuracy lost, ranges by min-max")
+    print(" " * 13 + "".join(f"{name:>18}" for name in scenes.NETWORKS))
+    print(" " * 13 + "   8 bits   4 bits" * len(scenes.NETWORKS))
+    samples, _, _ = scenes.calibration_choices("fashion_cnn")
+    widest = 0
+    for what in samples:
+        losses = [scenes.calibration_loss(name, what, "min-max", bits)
+                  for name in scenes.NETWORKS for bits in (8, 4)]  # fmt: skip
+        widest = max(widest, *((loss.high - loss.low) / 2 for loss in losses))
+        print(f"{what:13}" + "".join(f"{round(loss.value, 1) + 0.0:9.1f}" for loss in losses))
+    print(f"95 % intervals: ±{widest:.1f} points or less, paired with float32")

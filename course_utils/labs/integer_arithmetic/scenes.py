@@ -9,7 +9,7 @@ import numpy as np
 from course_utils.engines import float_engine
 from course_utils.engines import integer_engine as engine
 from course_utils.labs.integer_arithmetic.figures import Kernels, LayerTrace, Requantization, Terms
-from course_utils.machines import data, models
+from course_utils.machines import data, micro, models
 from course_utils.machines.recording import NETWORKS
 from course_utils.numbers import intervals
 from course_utils.numbers.quantization import dequantize, quantize
@@ -207,6 +207,42 @@ def terms(index=0, unit=None, layer="dense1", network=NETWORK) -> Terms:
     )
 
 
+# ------------------------------------------------------------------ compared here
+
+
+def in_place_of(layer: DenseLayer, fully_connected, inputs, outputs) -> None:
+    """Run a student's layer on the network's codes, and say how many come out as the network's.
+
+    Whatever it gives or raises becomes a sentence.
+    """
+    arguments = (inputs, layer.weights, layer.bias, layer.x_zero, layer.multipliers, layer.shifts,
+                 layer.y_zero)  # fmt: skip
+    try:
+        mine = fully_connected(*(np.copy(value) for value in arguments))
+        if mine is None or mine is ...:
+            print("Your function returns nothing so far.")
+            return
+        mine = np.asarray(mine)
+    except (Exception, SystemExit) as error:
+        print(f"Your layer stops with {type(error).__name__}. The check above tells more.")
+        return
+    if mine.shape != outputs.shape or mine.dtype.kind not in "iuf":
+        print(f"Your layer does not give {outputs.shape[0]:,} times {outputs.shape[1]} codes.")
+        return
+    print(f"{np.sum(mine != outputs):,} of {outputs.size:,} codes differ from the network's")
+
+
+def against_tflm(tflm, answers) -> None:
+    """Say on how many output values TFLM and `IntegerModel` differ. tflm: None if not installed."""
+    if tflm is None:
+        print(f"{micro.missing()}\nRecorded: the outputs differ on {images_differing('TFLM')}.")
+        return
+    differing = int(np.sum(tflm != answers[: len(tflm)]))
+    print(f"{differing:,} of {tflm.size:,} output values differ from IntegerModel's")
+    if differing != _record(NETWORK)["others"]["TFLM"]["differing"]:
+        print("When it was recorded, none did. Please report this, with your processor's name.")
+
+
 # ------------------------------------------------------------------ recorded comparisons
 
 
@@ -278,6 +314,19 @@ def comparison_table() -> str:
             f"{network:15}{rows['values']:8,}   {cells[0]:>12}{cells[1]:>24}{cells[2]:>24}"
         )
     return "\n".join(lines)
+
+
+def losses_table() -> str:
+    """Points of test accuracy lost by int8 and by truncating, and what follows; recorded."""
+    lines = [f"{'network':15}{'int8 instead of float32':44}truncated instead of rounded"]
+    lines += [
+        f"{name:15}{lost('float32', name)!s:44}{truncation_lost(name)}" for name in NETWORKS
+    ]
+    return "\n".join([
+        *lines, "",
+        "Not one of these losses can be told from zero, truncation included. It shifts all codes",
+        "of a layer down by the same half step on average, and these networks do not mind.",
+    ])  # fmt: skip
 
 
 def kernels() -> Kernels:

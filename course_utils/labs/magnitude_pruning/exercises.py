@@ -305,8 +305,8 @@ def budget(answer, evaluate, target, within=0.01):
     if len(settings) > 1 and len(set(settings)) == 1:
         return not_yet(
             f"{reached} One s for all layers treats them alike, and they are not: some bear far "
-            "more pruning than others. Lower s in the most sensitive layer, raise it in the "
-            "largest.",
+            "more pruning than others. The sensitivity curves show which: raise s there, and lower "
+            "it in the others.",
             "one_s",
         )
     if pruned.sparsity > target + 0.02:
@@ -314,23 +314,22 @@ def budget(answer, evaluate, target, within=0.01):
             f"{reached} You prune more than the {percent(target)} that were asked, and pay for it.",
             "beyond_target",
         )
-    layer, gain = _most_costly_layer(answer, evaluate, pruned.accuracy)
+    gain = _gain_of_the_most_costly_layer(answer, evaluate, pruned.accuracy)
     if gain > within:
+        # Which one it is, prediction 02.sensitive asks: the curves say it once that is committed.
         return not_yet(
-            f"{reached} Most of the loss comes from layer {layer!r}: left dense, it alone would "
-            f"win back {100 * gain:.1f} percentage points. Prune it less, and a larger, less "
-            "sensitive layer more.",
+            f"{reached} One layer costs most of that: left dense, it alone would win back "
+            f"{100 * gain:.1f} percentage points. Set each s to 0 in turn to find it. Prune it "
+            "less, and one that suffers less more.",
             "sensitive_layer",
         )
     return not_yet(
-        f"{reached} No single layer is to blame. Move some pruning from the smaller layers to the "
-        "largest.",
+        f"{reached} No single layer is to blame. Move some pruning to the layers whose curves "
+        "stay flat the longest.",
         "several_layers",
     )
 
 
-def _most_costly_layer(answer, evaluate, accuracy):
-    """The layer that, left dense, wins back the most accuracy, and how much."""
-    gains = {layer: evaluate({**answer, layer: 0.0}).accuracy - accuracy for layer in answer}
-    layer = max(gains, key=gains.get)
-    return layer, gains[layer]
+def _gain_of_the_most_costly_layer(answer, evaluate, accuracy):
+    """The most accuracy that leaving one layer dense wins back."""
+    return max(evaluate({**answer, layer: 0.0}).accuracy - accuracy for layer in answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -152,7 +153,12 @@ def ledger(weights, s) -> dict[str, int]:
 
 def sensitivity(network: str, split="validation") -> Sensitivity:
     """The recorded accuracies of a network with one layer pruned and the others dense."""
-    record = data.result("pruning_sensitivity").record["networks"][network]
+    networks = data.result("pruning_sensitivity").record["networks"]
+    if network not in networks:
+        raise ValueError(
+            f"No recorded sensitivity of {network!r}; there are {', '.join(networks)}."
+        )
+    record = networks[network]
     sparsity, accuracy, low, high = {}, {}, {}, {}
     for kernel, rows in record.items():
         layer, total = layer_specs.layer_of(kernel), rows["n"][split]
@@ -161,6 +167,37 @@ def sensitivity(network: str, split="validation") -> Sensitivity:
         accuracy[layer] = np.array(rows["correct"][split]) / total
         low[layer], high[layer] = np.array(bounds).T
     return Sensitivity(network, total, split, sparsity, accuracy, low, high)
+
+
+def lost_alone(layer: str, sparsity: float = 0.8) -> float:
+    """Points of validation accuracy that the grid's network loses with one layer pruned so far."""
+    state = sensitivity(GRID_NETWORK)
+    return 100 * float(state.accuracy[layer][0] - state.at(sparsity)[layer])
+
+
+PRUNED_ALONE = (  # the choices of prediction 02.sensitive
+    "the network without 40,960 weights of dense1",
+    "the network without 512 weights of dense2",
+    "both about the same, within 5 points",
+)
+
+
+def which_loses_more() -> str:
+    """Which of PRUNED_ALONE is so."""
+    first, second = lost_alone("dense1"), lost_alone("dense2")
+    if abs(first - second) < 5:
+        return PRUNED_ALONE[2]
+    return PRUNED_ALONE[0] if first > second else PRUNED_ALONE[1]
+
+
+def why_the_ends_suffer() -> str:
+    """The explanation of the same, with the numbers measured."""
+    return (
+        f"Without 512 weights of dense2 it loses {lost_alone('dense2'):.0f} points, without 40,960 "
+        f"of dense1 {lost_alone('dense1'):.0f}. The two ends suffer most: the last and the first "
+        "layer have few weights, 640 and 144, and no other layer can make up for them. The large "
+        "layers between have some to spare."
+    )
 
 
 class Choice(NamedTuple):
@@ -189,13 +226,14 @@ def _position(s: dict[str, float]) -> tuple[int, ...]:
     """Return the grid's index of a choice, or raise ValueError saying what is wrong with it."""
     result, kernels, _ = _grid()
     layers = [layer_specs.layer_of(kernel) for kernel in kernels]
-    if set(s) != set(layers):
+    if not isinstance(s, dict) or set(s) != set(layers):
         raise ValueError(f"give one s for each of {', '.join(layers)}")
     steps = result.arrays["s"]
     for layer, value in s.items():
-        if not np.isclose(steps, value).any():
+        is_number = isinstance(value, Real) and 0 <= value <= float(steps[-1])
+        if not is_number or not np.isclose(steps, float(value)).any():
             raise ValueError(
-                f"s = {value} of {layer} was not measured: take steps of {steps[1]:g} "
+                f"s = {value!s:.20} of {layer} was not measured: take steps of {steps[1]:g} "
                 f"from {steps[0]:g} to {steps[-1]:g}"
             )
     return tuple(int(np.abs(steps - s[layer]).argmin()) for layer in layers)
@@ -265,6 +303,17 @@ def budget_on_test(s: dict[str, float]) -> list[checks.Measured]:
     ]
 
 
+def choice_on_test(s) -> str:
+    """Say the test accuracy of a student's choice of s per layer, or why there is none."""
+    if s is ... or s is None:
+        return "No choice yet: give one s for each layer above, then run this cell again."
+    try:
+        chosen, dense = budget_on_test(s)
+    except ValueError as error:
+        return f"This choice was not measured: {error}."
+    return f"test accuracy of your choice  {chosen}\ntest accuracy, dense          {dense}"
+
+
 def accuracy_percent(correct: int, total: int) -> checks.Measured:
     """A measured accuracy in percent with its 95 % interval."""
     low, high = intervals.wilson(correct, total)
@@ -283,14 +332,20 @@ class Timing(NamedTuple):
         return self.pruned / self.dense
 
     def __str__(self):
-        return (
+        told = (
             f"dense {self.dense * 1e6:.0f} µs, with {self.sparsity:.0%} zeros "
             f"{self.pruned * 1e6:.0f} µs: {self.ratio:.2f} times as long"
+        )
+        if 0.8 < self.ratio < 1.25:
+            return told
+        return (
+            f"{told}\nSomething else may have kept this machine busy meanwhile: run the cell again."
         )
 
 
 def dense_product_times(weights, s, repeats=101, batch=256) -> Timing:
     """Time x @ weights before and after pruning, taking turns so that noise hits both alike."""
+    weights = weights.reshape(-1, weights.shape[-1])  # a convolution's kernel is one matrix too
     pruned = pruning.prune(weights, s)
     x = np.random.default_rng(0).random((batch, weights.shape[0]), dtype=np.float32)
     seconds = {"dense": [], "pruned": []}

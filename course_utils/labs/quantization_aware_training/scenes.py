@@ -119,6 +119,35 @@ def qat_against_ptq() -> checks.Measured:
     return checks.Measured(mean, low, high, "points", state.seeds, "over seeds")
 
 
+def bits_table() -> str:
+    """The recorded test accuracies by bits and method, with intervals over seeds, as text."""
+    state = bits_results()
+    mean, low, high = state.control
+    lines = [
+        f"float32 {state.float32:.2f} %; trained on in float32 {mean:.2f} % "
+        f"({low:.2f} to {high:.2f})",
+        "",
+        "bits   PTQ                   control, then PTQ     QAT",
+    ]
+    for bits in state.bits:
+        cells = (state.means[method][bits] for method in BIT_METHODS)
+        lines.append(
+            f"{bits:4}   " + "  ".join(f"{m:5.2f} ({a:5.2f} to {b:5.2f})" for m, a, b in cells)
+        )
+    return "\n".join(lines)
+
+
+def trained_here(ptq, qat, weight_bits: int, per_channel: bool) -> str:
+    """Two accuracies measured here, beside the recorded run of that kind if there is one."""
+    lines = [f"rounded after training  {ptq}", f"trained with rounding   {qat}"]
+    recorded = bits_results("ptq_vs_qat_8bit" if per_channel else "qat_bits").means["qat"]
+    if weight_bits in recorded:
+        lines.append(f"recorded, 20,000 images {recorded[weight_bits][0]:.2f}%")
+    if qat.value <= ptq.value:
+        lines.append("Here training with rounding has won nothing back.")
+    return "\n".join(lines)
+
+
 # --- the lecture's table --------------------------------------------------------------------
 
 
@@ -136,3 +165,38 @@ def lecture_differences() -> list[tuple[str, str, checks.Measured]]:
             measured = checks.Measured(100 * loss, 100 * low, 100 * high, "points")
             found.append((name, f"{before} to {after}", measured))
     return found
+
+
+def verdicts() -> str:
+    """Which differences of the lecture's table are more than chance, as text."""
+    lines = []
+    for name, what, measured in lecture_differences():
+        real = measured.low > 0 or measured.high < 0
+        verdict = "a difference" if real else "could be chance"
+        lines.append(f"{name:22} {what:12} lost: {measured}: {verdict}")
+    return "\n".join([
+        *lines, "",
+        "So the table shows that MobileNet v1 loses by PTQ and that QAT repairs it, and that",
+        "MobileNet v2 loses something either way (by PTQ only just). The rest could be chance.",
+    ])  # fmt: skip
+
+
+def beside_lecture() -> list[checks.Row]:
+    """What the lecture says of quantization-aware training beside the recorded runs."""
+    return [
+        checks.Row(
+            "8 bits, per channel: lost by QAT against PTQ",
+            "Accuracy ≥ integer",
+            qat_against_ptq(),
+            topic="Technique table",
+            claim=(-100.0, 0.0),
+            why="Training on costs a little here, with rounding or without.",
+        ),
+        checks.Row(
+            "share of the loss recovered at 4 bits",
+            "Allow the training phase to recover the error “naturally”",
+            recovered(4),
+            topic="Quantization-aware training",
+            claim=bool(recovered(4).low > 50),
+        ),
+    ]

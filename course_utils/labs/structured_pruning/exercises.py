@@ -433,7 +433,7 @@ def choose(answer, runs: Mapping[str, Mapping[str, float]], within: float = 1.0)
         return not_yet("Answer with the name of a run, as in the first column.", "not_a_name")
     if answer not in runs:
         return not_yet(
-            f"There is no run {answer!r}. The runs are {', '.join(runs)}.", "not_a_run"
+            f"There is no run {answer!r}: take a name from the table's first column.", "not_a_run"
         )
 
     def sparsest(split):

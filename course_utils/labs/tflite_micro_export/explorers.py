@@ -9,7 +9,7 @@ from course_utils.machines import micro
 from course_utils.views import style, widgets
 
 
-def lifetimes() -> widgets.Sweeps:
+def lifetimes(networks=scenes.NETWORKS) -> widgets.Sweeps:
     """Step through a network's operators: which activations must be alive while each runs?"""
 
     def of(network):
@@ -27,8 +27,8 @@ def lifetimes() -> widgets.Sweeps:
 
     return widgets.Sweeps(
         "Network",
-        {network: lambda network=network: of(network) for network in scenes.NETWORKS},
-        first="watch_cnn",
+        {network: lambda network=network: of(network) for network in networks},
+        first=networks[0],
     )
 
 

@@ -72,6 +72,16 @@ def lifetimes(network: str, mode: str = "int8") -> list[Lifetimes]:
     ]
 
 
+def heads_table() -> str:
+    """What must be alive at once, by the graph and as TFLM measured it, in int8, as text."""
+    lines = []
+    for name in NETWORKS:
+        alive = micro.alive(micro.activations(data.model(name, "int8")))
+        head = record(name, "int8")["arena"]["head"]
+        lines.append(f"{name:14} from the graph {max(alive):6,}   TFLM's head {head:6,} bytes")
+    return "\n".join(lines)
+
+
 # --- boards -------------------------------------------------------------------------------------
 
 
@@ -218,11 +228,26 @@ def where_int16x8_differs(network: str) -> dict[str, tuple[int, int]]:
 # --- the export --------------------------------------------------------------------------------
 
 
-def excerpt(folder: Path, name: str, start: str, lines: int) -> None:
+def export(tflite: bytes, folder: str | Path, **how) -> None:
+    """Write a project and list its files; where that can't be, say in one sentence why.
+
+    A folder of an earlier export is written again. how: as for `micro.export_project`.
+    """
+    try:
+        paths = micro.export_project(tflite, folder, overwrite=True, **how)
+    except (ImportError, OSError, TypeError, ValueError, micro.Refused) as problem:
+        print(problem)
+        return
+    for path in sorted(paths):
+        print(f"{path.stat().st_size:8,} bytes  {path.relative_to(folder)}")
+
+
+def excerpt(folder: str | Path, name: str, start: str, lines: int) -> None:
     """Print a few lines of a written file, from the first that holds `start`.
 
-    Raises ValueError if there is no such file, or no such line in it.
+    Says so if there is no such file, or no such line in it.
     """
+    folder = Path(folder)
     for path in sorted(folder.rglob(name)):
         text = path.read_text(encoding="utf-8").splitlines()
         for number, line in enumerate(text):
@@ -232,7 +257,7 @@ def excerpt(folder: Path, name: str, start: str, lines: int) -> None:
                     short = len(part) <= 96
                     print(part if short else part[:96].rpartition(", ")[0] + ", …")
                 return
-    raise ValueError(f"No file {name} below {folder} has a line with {start!r}.")
+    print(f"No file {name} below {folder} has a line with {start!r}.")
 
 
 # --- frameworks ---------------------------------------------------------------------------------
