@@ -1,9 +1,16 @@
-"""What authors run: python -m course_utils.workshop build | figures | record ..."""
+"""What authors run: python -m course_utils.workshop build | collect | figures | minutes ..."""
 
 import importlib
 import sys
 
-TOOLS = {"build": "notebook_builder", "figures": "book", "record": "experiments"}
+TOOLS = {
+    "build": "notebook_builder",
+    "build --nbgrader": "grading",
+    "collect": "collect",
+    "figures": "book",
+    "minutes": "minutes",
+    "record": "experiments",
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -11,6 +18,9 @@ def main(arguments: list[str]) -> int:
     if name not in TOOLS:
         print(__doc__, file=sys.stderr)
         return 2
+    if name == "build" and "--nbgrader" in rest:
+        name = "build --nbgrader"
+        rest.remove("--nbgrader")
     return importlib.import_module(f"course_utils.workshop.{TOOLS[name]}").main(rest)
 
 

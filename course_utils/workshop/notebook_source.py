@@ -49,6 +49,7 @@ class Cell:
     solution: str
     student: str | None  # None: the student's notebook does not have this cell
     tags: tuple[str, ...]
+    marked: str = ""  # as the source has it, with the markers
 
 
 def read_cells(source: Path) -> list[Cell]:
@@ -86,7 +87,7 @@ def read_cells(source: Path) -> list[Cell]:
                 f"{where}: {len(student.splitlines())} lines of code in one cell, more than "
                 f"{MAX_LINES}; split it or move a function into course_utils."
             )
-        cells.append(Cell(cell.cell_type, solution, student, tags))
+        cells.append(Cell(cell.cell_type, solution, student, tags, cell.source.strip("\n")))
     return cells
 
 
