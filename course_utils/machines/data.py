@@ -124,7 +124,7 @@ def model(name: str, mode: str = "int8") -> bytes:
 
 @cache
 def result(name: str) -> Result:
-    """Load a recorded experiment of `course_utils.workshop.experiments`, e.g. "pruning_sweep"."""
+    """Load the record of an experiment of a lab, such as "pruning_sweep"."""
     path = _known("results", name, ".json")
     arrays = f"results/{name}.npz"
     has_arrays = arrays in manifest()["files"]

@@ -11,8 +11,8 @@ layer's output channels are followed to whoever reads them:
     flatten              channel c of (height, width, channels) is read at c, c + channels, ...
     the next conv2d      reads them: kernel's axis 2;  the next dense: axis 0
 
-Everything is NumPy on a network's (layers, weights) as in `models`. `kept` is {layer: bool array
-(channels,)}, True = stays. The last layer's outputs are the classes: they can't go.
+Everything is NumPy on a network's (layers, weights) as in `layer_specs`. `kept` is {layer: bool
+array (channels,)}, True = stays. The last layer's outputs are the classes: they can't go.
 """
 
 from __future__ import annotations

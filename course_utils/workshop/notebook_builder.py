@@ -3,7 +3,7 @@
 Only ``notebooks/source/NN_topic.py`` is edited. ``notebooks/NN_topic.ipynb`` (the student's) and
 ``notebooks/solutions/NN_topic.ipynb`` are made from it, executed, and committed.
 
-Run as ``python -m course_utils.workshop.notebook_builder [NN ...] [--check] [--no-execute]``.
+Run as ``python -m course_utils.workshop build [NN ...] [--check] [--no-execute]``.
 """
 
 from __future__ import annotations
