@@ -106,7 +106,10 @@ def _widgets(value, printed):
         about = metadata.get("image/png", {})
         alt = escape(str(about.get("alt", "")))
         width = about.get("width", "")
-        html = f'<img alt="{alt}" src="data:image/png;base64,{png}" width="{width}">'
+        html = (
+            f'<img alt="{alt}" width="{width}" style="max-width: 100%; height: auto" '
+            f'src="data:image/png;base64,{png}">'
+        )
     else:
         html = forms.get("text/html") or f"<pre>{escape(str(value))}</pre>"
     return [*found, ipywidgets.HTML(html)]
