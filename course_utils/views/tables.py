@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 INK = "color: var(--jp-content-font-color1, inherit); line-height: 1.45;"
@@ -32,3 +33,48 @@ def html_table(caption, head, rows):
         f'font-weight: 600; {INK}">{escape(caption)}</caption>'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+class Table:
+    """Rows of text under a caption: HTML in a notebook, aligned columns in a terminal.
+
+    caption: what the numbers are, with their units where no column head says them.
+    head:    a name for each column.
+    rows:    tuples of as many texts or numbers; the first of each names its row.
+
+    Raises ValueError if a row has another length than the head.
+
+    >>> Table("Bytes of one layer", ("s", "gzip"), [("0.5", "1,200"), ("1.0", "900")])
+    Bytes of one layer
+      s   gzip
+    0.5  1,200
+    1.0    900
+    """
+
+    def __init__(self, caption: str, head: Sequence[str], rows: Sequence[Sequence]):
+        self.caption, self.head = caption, tuple(map(str, head))
+        self.rows = [tuple(map(str, row)) for row in rows]
+        for row in self.rows:
+            if len(row) != len(self.head):
+                raise ValueError(f"{caption}: {len(self.head)} columns, but a row of {len(row)}.")
+
+    def __repr__(self):
+        columns = list(zip(self.head, *self.rows, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        numeric = [all(_is_number(text) for text in column[1:]) for column in columns]
+        lines = [
+            "  ".join(
+                text.rjust(width) if right else text.ljust(width)
+                for text, width, right in zip(row, widths, numeric, strict=True)
+            ).rstrip()
+            for row in (self.head, *self.rows)
+        ]
+        return "\n".join([self.caption, *lines])
+
+    def _repr_mimebundle_(self, **_):
+        html = html_table(self.caption, self.head, self.rows)
+        return {"text/plain": repr(self), "text/html": html}
+
+
+def _is_number(text):
+    return text[:1] in "0123456789+-−–" or not text

@@ -1,9 +1,10 @@
 """Predict, check, and put what was measured beside what the lecture says.
 
-A notebook shows five things from here:
+A notebook shows six things from here:
 
     predict("01.sigma", "How many ...?", [...], reveal=...)   commit to a guess, then see
     check("02.threshold", magnitude_threshold)                is my answer right, and if not, why?
+    yours("02.mask", magnitude_mask, pruning.magnitude_mask)  mine, on the real network
     beside_lecture([Row(...), ...], "caption")                measured here | the lecture says
     after("01.sigma", explorers.distributions)                covered until the guess is committed
     scoreboard()                                              the ledger
@@ -30,6 +31,7 @@ from course_utils.views.checks.ledger import Ledger, Prediction, Try
 from course_utils.views.checks.measured import Measured
 from course_utils.views.checks.prediction import PredictionWidget, predict
 from course_utils.views.checks.scoreboard import Scoreboard, scoreboard
+from course_utils.views.checks.yours import yours
 
 __all__ = [
     "NOT_ATTEMPTED",
@@ -56,4 +58,5 @@ __all__ = [
     "operator_rows",
     "predict",
     "scoreboard",
+    "yours",
 ]

@@ -234,7 +234,7 @@ def check(id: str, answer, **context) -> Result:
     In a student notebook it never raises. In a solution notebook anything but "passed" raises
     AssertionError, so that a solution which does not solve its exercise cannot be built.
     """
-    result = replace(_judged(id, answer, context), id=id)
+    result = replace(verdict(id, answer, **context), id=id)
     if id in JUDGES:
         _record(result)
     if result.state != "passed" and ledger.in_solution_notebook():
@@ -261,7 +261,8 @@ def declared(id: str) -> bool:
     return id in JUDGES
 
 
-def _judged(id, answer, context):
+def verdict(id: str, answer, **context) -> Result:
+    """What `check` says, without a line in the ledger."""
     if not declared(id):
         return Result("cannot check", f"There is no exercise {id!r}.{_nearest(id)}")
     if answer is None or answer is ...:
