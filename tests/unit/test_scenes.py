@@ -13,7 +13,7 @@ from course_utils.views import checks
 
 
 def test_a_budget_is_what_the_recorded_grid_says():
-    s = {"conv1": 0.25, "conv2": 0.5, "dense1": 1.25, "dense2": 0.75}
+    s = {"conv1": 0.3, "conv2": 0.5, "dense1": 1.2, "dense2": 0.7}
     choice = scenes.evaluate_budget(s, target=0.5)
     kernels = data.checkpoint("fashion_cnn").weights
     removed = total = 0
@@ -27,7 +27,7 @@ def test_a_budget_is_what_the_recorded_grid_says():
 
 
 def test_the_recorded_accuracy_of_a_choice_is_that_of_the_pruned_network():
-    s = {"conv1": 0.0, "conv2": 0.25, "dense1": 1.25, "dense2": 0.75}
+    s = {"conv1": 0.0, "conv2": 0.4, "dense1": 1.2, "dense2": 0.9}
     network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
     pruned = dict(network.weights)
     for layer, value in s.items():
@@ -41,8 +41,8 @@ def test_the_recorded_accuracy_of_a_choice_is_that_of_the_pruned_network():
     ("s", "sentence"),
     [
         ({"conv1": 0.5}, "one s for each of conv1, conv2, dense1, dense2"),
-        ({"conv1": 0.1, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "s = 0.1 of conv1"),
-        ({"conv1": 9.0, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "from 0 to 3"),
+        ({"conv1": 0.25, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "s = 0.25 of conv1"),
+        ({"conv1": 9.0, "conv2": 0.5, "dense1": 0.5, "dense2": 0.5}, "from 0 to 2"),
     ],
 )
 def test_choices_that_were_not_measured_are_named(s, sentence):
@@ -51,7 +51,7 @@ def test_choices_that_were_not_measured_are_named(s, sentence):
 
 
 def test_one_s_for_all_layers_is_named_on_the_real_network():
-    answer = dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 1.25)
+    answer = dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 1.2)
     result = checks.check("02.budget", answer, evaluate=scenes.evaluate_budget, target=0.75)
     assert (result.state, result.mistake) == ("not yet", "one_s")
 
