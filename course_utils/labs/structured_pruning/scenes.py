@@ -497,7 +497,7 @@ def smaller_network(network, kept, remove):
     """
     weights, names = dict(network.weights), channel_pruning.prunable(network.layers)
     makers = [*names, layer_specs.layer_of(layer_specs.kernel_names(network.layers)[-1])]
-    layers, _ = channel_pruning.rebuild(network.layers, network.weights, kept)
+    layers, expected = channel_pruning.rebuild(network.layers, network.weights, kept)
     for name, following in zip(makers, makers[1:], strict=False):
         kernel, after = (weights[f"{n}/kernel"] for n in (name, following))
         inputs = kernel.shape[-1]
@@ -508,6 +508,9 @@ def smaller_network(network, kept, remove):
         weights[f"{name}/bias"] = np.asarray(bias)
         to = (*after.shape[:2], -1) if after.ndim == 4 else (-1,)
         weights[f"{following}/kernel"] = np.reshape(read, (*to, after.shape[-1]))
+    for name, array in expected.items():
+        if weights[name].shape != array.shape:
+            raise ValueError(f"{name} has the shape {weights[name].shape}, not {array.shape}")
     return layers, weights
 
 
