@@ -221,8 +221,7 @@ def _over(line, at):
 
 
 def claim_fine_tuned(state: FineTuned) -> bool:
-    """90 % pruned: gradually, all of the interval, within 2 points of dense; not trained on, over 50
-    lost."""
+    """90 % pruned: gradually, all of the interval within 2 points; not trained on, over 50 lost."""
     low, high = {}, {}
     for way, line in state.lines.items():
         at = line.asked.index(0.9)
