@@ -191,7 +191,7 @@ my_run = "90 % seed 5"  # SOLUTION
 checks.check("03.choose", my_run, runs=runs)
 
 # %% [markdown]
-# # Second session: structure and speed
+# ## Second session: structure and speed
 #
 # A good place to stop. Predictions and passed exercises are kept. When you come back, put the
 # cursor in this cell and choose *Run > Run All Above Selected Cell*.
