@@ -5,7 +5,7 @@
 # training is made of and train a network with them, say why its gradient is made up and works, when
 # training with rounding pays, when it buys nothing, and when it is not enough.
 #
-# About 60 minutes. Each recorded run was made with five seeds: five times the same training, with
+# About 55 minutes. Each recorded run was made with five seeds: five times the same training, with
 # other images and another order of them.
 
 # %%
@@ -115,10 +115,10 @@ checks.check("09.straight_through", straight_through)
 # %% [markdown]
 # ### Your two functions train a network
 #
-# LeNet-300-100, three dense layers, is rounded to 3 bits here, with one scale for each
-# kernel: after training that costs a third of what it knew (the first point below). Here is the whole
-# of a training step. Look for the places where the two functions are called: `fake_quantize` on
-# every kernel going forward, `straight_through` on every kernel and every activation going backward.
+# LeNet-300-100 has three dense layers. In 3 bits, one scale a kernel, rounded after training, it loses
+# a third of what it knew: the curves below begin there. Here is the whole of a training step. Look for
+# the places where the two functions are called: `fake_quantize` on every kernel going forward,
+# `straight_through` on every kernel and every activation going backward.
 
 # %%
 scenes.show_step()

@@ -455,7 +455,7 @@ def two_files(converted: bytes, network: str = "fashion_cnn") -> Table:
     rows = []
     for name, tflite in (
         ("converted here", converted),
-        (f"data/models/{network}_int8.tflite", data.model(network, "int8").file),
+        (f"data/models/{network}_int8.tflite", data.model(network, "int8")),
     ):
         size = evaluation.size(tflite)
         names = sum(len(tensor.name) for tensor in tflite_file.read(tflite).tensors)

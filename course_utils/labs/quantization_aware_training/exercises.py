@@ -32,7 +32,7 @@ def _affine(w, bits):
 
 # Neither has a weight halfway between two codes: any rule for ties is right. In the first the
 # weight of largest magnitude is negative, in the second it is positive.
-_SMALL = np.array([[-0.9, 0.41, 0.05], [0.62, -0.27, 0.113]])
+_SMALL = np.array([[-0.9, 0.41, 0.05], [0.62, -0.28, 0.113]])
 _KERNELS = [
     (_SMALL, 3), (-0.7 * _SMALL, 5), (example_kernel(11), 4), (example_kernel(12), 8),
     (example_kernel(13, (7, 4)), 2),
@@ -73,6 +73,7 @@ exercise(
             (
                 lambda w, bits: _scaled(w, _scale(w, bits), np.trunc),
                 lambda w, bits: _scaled(w, _scale(w, bits), np.floor),
+                lambda w, bits: w // _scale(w, bits) * _scale(w, bits),
                 lambda w, bits: _scaled(w, _scale(w, bits), np.ceil),
             ),
             "You go to the code on one side (below, above, or towards zero) instead of to the "
