@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.engines import float_engine
+from course_utils.engines import blas, float_engine
 from course_utils.machines import data
 
 NETWORK, LAYERS = "lenet_300_100", ("dense1", "dense2", "dense3")
@@ -19,12 +19,12 @@ BITS, ACTIVATION_BITS = 3, 8
 BATCH = 64
 LEARNING_RATE = 0.03  # of 0.01, 0.03, 0.1 and 0.3 the best on the validation images
 WATCHED = 2000  # validation images on which the learning curve is measured
-EVERY = 10  # steps from one measurement to the next
+EVERY, FIRST = 10, (1, 2, 5)  # steps from one measurement to the next, and the first ones
 SHOWN = 10  # test images whose answers are kept
 
 
 class Curve(NamedTuple):
-    """One run: what was measured before the first step, every `EVERY` steps, and at the end."""
+    """One run: what was measured before the first step, often at first, every `EVERY` steps."""
 
     steps: tuple[int, ...]
     accuracy: tuple[float, ...]  # validation accuracy, percent
@@ -77,17 +77,18 @@ def train(fake_quantize: Callable, straight_through: Callable, bits: int = BITS,
         accuracy.append(100 * float((said == watched[1]).mean()))
         answers.append(predict(weights, shown, bits, largest, fake_quantize))
 
-    for done, batch in enumerate(batches):
-        if done % EVERY == 0:
-            measure(done)
-        gradient = step(
-            weights, x[batch], y[batch], bits, largest, fake_quantize, straight_through
-        )
-        for name, slope in gradient.items():
-            weights[name] = np.float32(weights[name] - LEARNING_RATE * slope)
-        if progress is not None:
-            progress(done + 1, len(batches))
-    measure(len(batches))
+    with blas.one_thread():  # products this small are slower with several
+        for done, batch in enumerate(batches):
+            if done % EVERY == 0 or done in FIRST:
+                measure(done)
+            gradient = step(
+                weights, x[batch], y[batch], bits, largest, fake_quantize, straight_through
+            )
+            for name, slope in gradient.items():
+                weights[name] = np.float32(weights[name] - LEARNING_RATE * slope)
+            if progress is not None:
+                progress(done + 1, len(batches))
+        measure(len(batches))
     moved = sum(int((weights[name] != before[name]).sum()) for name in weights if "kernel" in name)
     return Curve(tuple(steps), tuple(accuracy), tuple(answers), moved, weights)
 
