@@ -279,10 +279,10 @@ refused = scenes.without_data(lambda: conversion.convert(model, "int8"))
 print(refused)
 
 # %% [markdown]
-# Now there is something for each of the sixteen cells. Two of the lecture's words are not borne out
-# here: int8 is not "fastest" for convolutions on this kind of processor, and a float16 file is
-# computed in float32, at the same speed. Of the accuracies, no order is shown: each interval of a
-# difference holds zero.
+# Now there is something for each of the sixteen cells. Two of the lecture's words hold in part on
+# this kind of processor: integer is "fastest" for dense layers, and hybrid is "faster than float" but
+# for depthwise kernels. Of the accuracies, no order is shown: each interval of a difference holds
+# zero.
 
 # %%
 scenes.technique_table(refused)

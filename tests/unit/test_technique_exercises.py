@@ -161,8 +161,8 @@ def test_a_students_two_functions_train_a_network():
 def test_the_step_is_gradient_descent():
     """Where nothing is rounded, the step's gradient is the loss's slope."""
     rng = np.random.default_rng(3)
-    weights = {f"{layer}/kernel": rng.normal(0, 0.3, shape)
-               for layer, shape in zip(loop.LAYERS, ((6, 5), (5, 4), (4, 10)), strict=True)}  # fmt: skip
+    shapes = dict(zip(loop.LAYERS, ((6, 5), (5, 4), (4, 10)), strict=True))
+    weights = {f"{name}/kernel": rng.normal(0, 0.3, shape) for name, shape in shapes.items()}
     weights |= {f"{layer}/bias": rng.normal(0, 0.1, n)
                 for layer, n in zip(loop.LAYERS, (5, 4, 10), strict=True)}  # fmt: skip
     x, y, largest = rng.random((8, 6)), rng.integers(0, 10, 8), dict.fromkeys(loop.LAYERS, 1e9)
@@ -181,7 +181,11 @@ def test_the_step_is_gradient_descent():
                              training_exercises.straight_through)  # fmt: skip
     finally:
         loop.round_activation = rounded
-    for name, place in (("dense1/kernel", (2, 3)), ("dense2/bias", (1,)), ("dense3/kernel", (0, 7))):
+    for name, place in (
+        ("dense1/kernel", (2, 3)),
+        ("dense2/bias", (1,)),
+        ("dense3/kernel", (0, 7)),
+    ):
         slopes = []
         for move in (1e-6, -2e-6):
             weights[name][place] += move

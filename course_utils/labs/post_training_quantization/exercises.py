@@ -126,8 +126,8 @@ exercise(
                 lambda b, a: (float((b & ~a).mean()), float((a & ~b).mean())),
                 lambda b, a: (100 * float((b & ~a).mean()), 100 * float((a & ~b).mean())),
             ),
-            "These are shares of all images. The test needs counts: 5 of 10 coins are less evidence "
-            "than 500 of 1,000.",
+            "These are shares of all images. The test needs counts: 8 of 10 coins are less "
+            "evidence than 800 of 1,000.",
         ),
         Mistake(
             "arrays",
@@ -227,7 +227,8 @@ exercise(
                 _greedily(lambda loss, extra: range(len(loss)), harmless=True),
                 _greedily(lambda loss, extra: range(len(loss)), stop=True),
             ),
-            "You take the layers in the network's order. First those that win most points per byte.",
+            "You take the layers in the network's order. Those that win most points per byte come "
+            "first.",
         ),
         Mistake(
             "worst_first",

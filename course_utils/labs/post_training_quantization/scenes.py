@@ -8,9 +8,8 @@ from statistics import fmean, median
 
 import numpy as np
 
-from course_utils.engines import float_engine, layer_specs
+from course_utils.engines import float_engine, layer_specs, tflite_file
 from course_utils.engines import simulated_quantization as simulated
-from course_utils.engines import tflite_file
 from course_utils.labs.post_training_quantization.figures import (
     Granularity,
     LayerErrors,
@@ -270,7 +269,7 @@ def technique_table(refused: str) -> Table:
 
     refused: what the converter said to int8 without calibration data.
     """
-    network, n = TABLE_NETWORK, "reference"
+    network = TABLE_NETWORK
     recorded = data.result("techniques").record["networks"][network]
     qat = data.result("technique_table").record["networks"][network]["qat"]
     training = data.result("ptq_vs_qat_8bit").record
@@ -282,7 +281,7 @@ def technique_table(refused: str) -> Table:
         return f"{100 * found.loss:.2f} points ({100 * low:.2f} to {100 * high:.2f})"
 
     def speeds(mode, networks=KINDS):
-        return "; ".join(f"{KINDS[name]} {speedup(name, mode).value:.2f}" for name in networks)
+        return "".join(f"\n{KINDS[name]} {speedup(name, mode).value:.2f}" for name in networks)
 
     def floats(row):
         return row["integer only"][1] or "No tensor holds floats."
@@ -297,21 +296,21 @@ def technique_table(refused: str) -> Table:
     measured = (
         ("Converted without data.",
          f"Lost: {lost(right['float16'])}",
-         f"Times faster: {speeds('float16')}",
+         f"Times faster:{speeds('float16')}",
          "LiteRT falls back to float32: the weights are widened before they are used. TFLM does "
          "not take its half floats."),
         ("Converted without data.",
-         f"Lost: {lost(right['dynamic'])}. Against float16: {lost(right['dynamic'], 'float16')}",
-         f"Times faster: {speeds('dynamic')}",
+         f"Lost: {lost(right['dynamic'])}\nAgainst float16: {lost(right['dynamic'], 'float16')}",
+         f"Times faster:{speeds('dynamic')}",
          f"{floats(recorded['dynamic']['runs'])} TFLM: “{said['dynamic'].strip()}”"),
         (f"Without data: “{short}.” With {NEEDS['int8'].split(' (')[0]}: converted.",
-         f"Lost: {lost(right['int8'])}. Against hybrid: {lost(right['int8'], 'dynamic')}",
-         f"Times faster: {speeds('int8')}",
+         f"Lost: {lost(right['int8'])}\nAgainst hybrid: {lost(right['int8'], 'dynamic')}",
+         f"Times faster:{speeds('int8')}",
          f"{floats(recorded['int8']['runs'])} {runs_in(recorded['int8']['runs'])}."),
         (f"{training['recipe']['train_size']:,} labelled images and "
          f"{training['seconds'] / runs:.0f} s of training; then converted without data.",
-         f"Lost: {lost(right['qat'])}. Against integer: {lost(right['qat'], 'int8')}",
-         f"Times faster: {speeds('qat', [network])}",
+         f"Lost: {lost(right['qat'])}\nAgainst integer: {lost(right['qat'], 'int8')}",
+         f"Times faster:{speeds('qat', [network])}",
          f"{floats(qat['runs'])} {runs_in(qat['runs'])}."),
     )  # fmt: skip
     head, rows = ("technique", "ease of use", "accuracy", "latency", "compatibility"), []
@@ -321,7 +320,7 @@ def technique_table(refused: str) -> Table:
         rows.append((name, *(f"“{w}”\n{m}" for w, m in zip(words, found, strict=True))))
     about = data.result("technique_table").record["machine"]["processor"]
     return Table(
-        f"The lecture's words, and below them what was found: {network} on {len(right['qat'].right):,} "
+        f"The lecture's words, and below them what was found: {network} on {right['qat'].n:,} "
         f"test images (paired, 95 %); times by XNNPACK on {about}", head, rows,
     )  # fmt: skip
 
@@ -365,7 +364,9 @@ def reasons(network: str = "fashion_cnn") -> dict[str, dict[str, dict[str, str]]
             found["accelerator"][mode]["sixteen_bits"] = "its activations have 16 bits, not 8."
         gpu, board = found["phone GPU"][mode], found["Cortex-M4F"][mode]
         if mode in ("int8", "int16x8"):
-            gpu["needs_data"] = "its activations' ranges are measured on inputs, and there are none."
+            gpu["needs_data"] = (
+                "its activations' ranges are measured on inputs, and there are none."
+            )
         elif mode == "dynamic":
             gpu["hybrid_needs_integers"] = (
                 "hybrid multiplies integers, and this processor computes with floats only."
@@ -433,8 +434,8 @@ def granularity_table() -> Table:
     for network, found in data.result("per_channel").record["networks"].items():
         for how in ("per channel", "per tensor"):
             size = found[how]["size"]
-            rows.append((f"{network}, {how}", *(f"{size[key]:,}" for key in
-                                                ("file", "kernels", "biases", "rest"))))  # fmt: skip
+            parts = (f"{size[key]:,}" for key in ("file", "kernels", "biases", "rest"))
+            rows.append((f"{network}, {how}", *parts))
     return Table("Bytes of int8 files", ("network", "file", "kernels", "biases", "the rest"), rows)
 
 
@@ -461,8 +462,8 @@ def two_files(converted: bytes, network: str = "fashion_cnn") -> Table:
         names = sum(len(tensor.name) for tensor in tflite_file.read(tflite).tensors)
         rows.append((name, f"{size.file:,}", f"{size.kernels:,}", f"{size.biases:,}",
                      f"{size.rest:,}", f"{names:,}"))  # fmt: skip
-    return Table("Two int8 files of one network, in bytes",
-                 ("file", "whole", "kernels", "biases", "the rest", "of it, names"), rows)  # fmt: skip
+    head = ("file", "whole", "kernels", "biases", "the rest", "of it, names")
+    return Table("Two int8 files of one network, in bytes", head, rows)
 
 
 # --- layer by layer -------------------------------------------------------------------------
@@ -530,7 +531,7 @@ def prices() -> tuple[list[str], np.ndarray, np.ndarray]:
 
 
 def prices_table() -> Table:
-    rows = [(name, f"{points:.2f}", f"{more:,}", f"{1000 * points / more:.2f}")
+    rows = [(name, f"{points:.2f}", f"{more:,}", f"{round(1000 * points / more, 2) + 0.0:.2f}")
             for name, points, more in zip(*prices(), strict=True)]  # fmt: skip
     return Table("fashion_dscnn at 4 bits, one scale a kernel",
                  ("layer", "points lost when rounded alone", "bytes more in float32",

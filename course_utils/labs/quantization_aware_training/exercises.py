@@ -340,14 +340,16 @@ exercise(
                 lambda g, x, low, high: g[(x >= low) & (x <= high)],
                 lambda g, x, low, high: [a for a, b in zip(g, x, strict=True) if low <= b <= high],
             ),
-            "You left the clipped ones out, so that the result is shorter than x. Each weight needs "
-            "its gradient at its own place: zero is one, too.",
+            "You left the clipped ones out, so that the result is shorter than x. Each weight "
+            "needs its gradient at its own place: zero is one, too.",
         ),
         Mistake(
             "end_values",
             (
                 lambda g, x, low, high: np.where(x < low, low, np.where(x > high, high, g)),
-                lambda g, x, low, high: np.where((x >= low) & (x <= high), g, np.clip(x, low, high)),
+                lambda g, x, low, high: np.where(
+                    (x >= low) & (x <= high), g, np.clip(x, low, high)
+                ),
                 lambda g, x, low, high: np.where((x >= low) & (x <= high), g, 1.0),
                 lambda g, x, low, high: np.where((x >= low) & (x <= high), g, x),
             ),
@@ -380,7 +382,9 @@ exercise(
     "09.fold",
     fold,
     cases=[  # one has as many inputs as outputs: there a wrong axis raises nothing
-        _layer(1, (2, 3), 0.25), _layer(2, (4, 4), 0.5), _layer(3, (3, 3, 4, 5), 0.125),
+        _layer(1, (2, 3), 0.25),
+        _layer(2, (4, 4), 0.5),
+        _layer(3, (3, 3, 4, 5), 0.125),
         _layer(4, (3, 3, 5, 5), 0.06),
     ],
     rtol=1e-5,
@@ -415,7 +419,7 @@ exercise(
                 lambda k, gamma, var, eps: k * gamma / np.sqrt(var) + eps,
                 lambda k, gamma, var, eps: k * gamma / (np.sqrt(var) + np.sqrt(eps)),
             ),
-            "Epsilon belongs under the root: it is added to the variance, before the root is taken.",
+            "Epsilon belongs under the root: it is added to the variance before the root is taken.",
         ),
         Mistake(
             "epsilon_sign",
@@ -491,8 +495,9 @@ exercise(
             "own_variance",
             (
                 lambda k, gamma, var, eps: k * gamma / np.sqrt(k.var() + eps),
-                lambda k, gamma, var, eps: k * gamma
-                / np.sqrt(k.var(axis=tuple(range(k.ndim - 1))) + eps),
+                lambda k, gamma, var, eps: (
+                    k * gamma / np.sqrt(k.var(axis=tuple(range(k.ndim - 1))) + eps)
+                ),
             ),
             "You took the variance of the weights. `variance` is that of the layer's outputs, "
             "which batch normalization has measured in training.",
