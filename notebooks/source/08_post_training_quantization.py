@@ -175,9 +175,9 @@ checks.predict(
     "chance?",
     ["A", "B", "both", "neither"],
     reveal=scenes.real_difference(),
-    because="The points are alike; the coins are not. What counts is how many images became wrong "
-    "and how many became right: many more flips would have to go one way than chance lets them. "
-    "On the validation set, which has other images, it is the same pair that loses.",
+    because="The points are alike; what changed is not. In A nearly as many inputs became right as "
+    "became wrong, as fair coins fall; in B far more became wrong. On the validation set, which has "
+    "other images, B loses as well and A does not.",
 )
 
 # %% [markdown]

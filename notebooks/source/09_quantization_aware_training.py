@@ -116,7 +116,7 @@ checks.check("09.straight_through", straight_through)
 # ### Your two functions train a network
 #
 # LeNet-300-100 has three dense layers. In 3 bits, one scale a kernel, rounded after training, it loses
-# a third of what it knew: the curves below begin there. Here is the whole of a training step. Look for
+# about a third of what it knew: the curves below begin there. Here is the whole of a training step. Look for
 # the places where the two functions are called: `fake_quantize` on every kernel going forward,
 # `straight_through` on every kernel and every activation going backward.
 
@@ -144,7 +144,7 @@ explorers.curves(runs, bits)
 #
 # With the straight-through gradient most of the loss is won back within the first ten steps. Try
 # `bits = 4`, where little was lost, and `bits = 2`, where the start is so bad that one pass over the
-# images does not help.
+# images hardly helps.
 #
 # What does that look like? The first ten test images, and the answers on the way:
 
