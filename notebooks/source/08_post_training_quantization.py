@@ -68,7 +68,7 @@ checks.predict(
 )
 
 # %% [markdown]
-# ## Explain
+# ## Explore
 #
 # What does each technique do?
 #
@@ -87,9 +87,7 @@ checks.predict(
 explorers.paths()
 
 # %% [markdown]
-# ## Explore
-#
-# Five files of one network: their bytes by part, the accuracy lost against float32 on the *same*
+# Now five files of one network: their bytes by part, the accuracy lost against float32 on the *same*
 # test inputs, and the runtimes that ran them when we tried. *TFLM* (TensorFlow Lite Micro) is the
 # runtime for microcontrollers, *XNNPACK* the library of kernels that LiteRT uses on computers and
 # phones; *reference* kernels are the plain loops that define each operator.
@@ -109,6 +107,8 @@ checks.after(("08.smaller", "08.scales"), explorers.techniques)
 scenes.refusals_table("fashion_cnn")
 
 # %% [markdown]
+# ## Explain
+#
 # ### A technique for each device
 #
 # The Fashion-MNIST network is to run on three devices. Choose `"float32"`, `"float16"`, `"dynamic"`,
@@ -231,7 +231,7 @@ scenes.int16_table()
 times = {}
 for kernels in evaluation.KERNELS:
     with widgets.progress_bar(f"Timing, {kernels} kernels") as report:
-        times[kernels] = evaluation.latency(files, kernels, seconds=3, progress=report)
+        times[kernels] = evaluation.latency(files, kernels, seconds=2, progress=report)
 scenes.latency_table(times)
 
 # %% [markdown]

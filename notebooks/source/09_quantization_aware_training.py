@@ -115,10 +115,10 @@ checks.check("09.straight_through", straight_through)
 # %% [markdown]
 # ### Your two functions train a network
 #
-# LeNet-300-100 has three dense layers. In 3 bits, one scale a kernel, rounded after training, it loses
-# about a third of what it knew: the curves below begin there. Here is the whole of a training step. Look for
-# the places where the two functions are called: `fake_quantize` on every kernel going forward,
-# `straight_through` on every kernel and every activation going backward.
+# LeNet-300-100 has three dense layers. In 3 bits, one scale a kernel, rounded after training, it
+# loses about a third of what it knew: the curves below begin there. Here is the whole of a training
+# step. Look for the places where the two functions are called: `fake_quantize` on every kernel going
+# forward, `straight_through` on every kernel and every activation going backward.
 
 # %%
 scenes.show_step()
