@@ -365,7 +365,7 @@ checks.check("08.spare", spare)
 # %% [markdown]
 # Yours on the network, measured on 1,000 validation images, beside a rule that looks at points alone:
 
-# %%
+# %% tags=["nbval-ignore-output"]
 scenes.spared_with(checks.yours("08.spare", spare, exercises.spare))
 
 # %% [markdown]
