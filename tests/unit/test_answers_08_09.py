@@ -1,7 +1,8 @@
-"""What students write in notebooks 08 and 09, written without looking at the declared mistakes.
+"""What students write in notebooks 08 and 09, in other code than the declared mistakes.
 
-Each wrong answer has the misconception that has to be named; None: nobody could foresee it, and a
-counterexample is shown. The right ones are in unusual forms.
+Whoever wrote these answers had declared the mistakes before: they guard what is named, and say
+nothing about answers that nobody has seen. Each wrong one has the misconception that has to be
+named; the right ones are in unusual forms.
 """
 
 import math
