@@ -95,8 +95,8 @@ checks.check("01.share", share_within)
 scenes.shares_table(checks.yours("01.share", share_within, exercises.share_within))
 
 # %% [markdown]
-# Two things to see. The last column is the same as the third: the share counts in σ, so it cannot
-# tell a small range from a large one. And values spread evenly already have more than half of
+# Two things to see. The last column repeats the one within ±1σ: the share counts in σ, so it
+# cannot tell a small range from a large one. And values spread evenly already have more than half of
 # themselves within ±1σ. This share alone does not show that weights are concentrated. The next
 # measures do.
 #
@@ -133,7 +133,7 @@ rows = [
     )
     for network in networks
 ]
-caption = "The part of its range that the middle half of a layer fills, median layer (evenly: 50 %)"
+caption = "The part of its range that the middle half of a layer fills, median layer (evenly: 50%)"
 checks.after("01.concentrated", lambda: checks.beside_lecture(rows, caption))
 
 # %% [markdown]

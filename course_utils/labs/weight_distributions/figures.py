@@ -77,11 +77,12 @@ def draw_distribution(state: Layers, figure=None):
     if figure is None:
         figure = style.figure(width=8.8, height=6.0)
         with style.rc():
-            grid = figure.add_gridspec(3, 2, width_ratios=[2.1, 1], height_ratios=[2.4, 0.5, 1.2])
-            _histogram_axes(figure, figure.add_subplot(grid[0, 0]), state)
-            _numbers_axes(figure, figure.add_subplot(grid[0, 1]))
-            _range_axes(figure, figure.add_subplot(grid[1, :]))
-            _layers_axes(figure, figure.add_subplot(grid[2, :]), state)
+            grid = figure.add_gridspec(3, 1, height_ratios=[2.4, 0.5, 1.2])
+            top = grid[0].subgridspec(1, 2, width_ratios=[2.1, 1])
+            _histogram_axes(figure, figure.add_subplot(top[0]), state)
+            _numbers_axes(figure, figure.add_subplot(top[1]))
+            _range_axes(figure, figure.add_subplot(grid[1]))
+            _layers_axes(figure, figure.add_subplot(grid[2]), state)
     i = state.chosen
     d, moving = state.distributions[i], figure.moving
     share = d.histogram / d.count
@@ -170,15 +171,13 @@ def _range_axes(figure, ax):
     )  # fmt: skip
     for x in (0.25, 0.75):
         ax.axvline(x, color=style.INK, linestyle=":", linewidth=1.2)
-    ax.text(0.75, 1.08, "middle half if spread evenly: between the dotted lines", fontsize=8.5,
-            ha="right", va="bottom")  # fmt: skip
     figure.moving["middle"] = ax.add_patch(
         Rectangle((0, 0), 0, 1, facecolor=look.color, edgecolor="white", hatch=look.hatch,
                   linewidth=0, animated=True)
     )  # fmt: skip
     for name, x, side in (("low", 0.006, "left"), ("high", 0.994, "right")):
         figure.moving[name] = ax.text(x, 0.5, "", ha=side, va="center", fontsize=9, animated=True)
-    ax.set(title="The layer's range", xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    ax.set(title="The layer's range, its middle half (dotted: if spread evenly)", xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
     ax.grid(False)
 
 
