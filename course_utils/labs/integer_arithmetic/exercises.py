@@ -410,8 +410,8 @@ exercise(
                     + z
                 ),
             ),
-            "Nearly: NumPy rounds halves to the even neighbour, so that 2.5 becomes 2. In the first "
-            "step halves go up, in the second away from zero.",
+            "Nearly: NumPy rounds halves to the even neighbour, so that 2.5 becomes 2. In the "
+            "first step halves go up, in the second away from zero.",
         ),
         Mistake(
             "halves_away_first",

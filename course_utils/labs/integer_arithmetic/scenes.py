@@ -377,8 +377,9 @@ def answered(layer: DenseLayer, fully_connected, inputs, outputs, network=NETWOR
     mine, _ = _codes_of_students(layer, fully_connected, inputs[ten], outputs[ten].shape)
     codes, whose = (outputs[ten], "its own") if mine is None else (_as_int8(mine), "your")
     answers = model(network).run_after(layer.index, codes).argmax(axis=1)
-    return Answered(dataset.x_test[ten, :, :, 0], dataset.y_test[ten], answers,
-                    dataset.class_names, f"{network} in int8 with {whose} {layer.layer}")  # fmt: skip
+    title = f"{network} in int8 with {whose} {layer.layer}"
+    images, truth = dataset.x_test[ten, :, :, 0], dataset.y_test[ten]
+    return Answered(images, truth, answers, dataset.class_names, title)
 
 
 # ------------------------------------------------------------------ compared here

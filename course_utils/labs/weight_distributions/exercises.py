@@ -18,11 +18,11 @@ exercise(
     "01.share",
     share_within,
     cases=[
-        (np.array([-1.5, 0.0, 0.5, 5.0]), 1.0),
+        (np.array([-1.5, 0.0, 0.5, 5.0]), 1.1),
         (example_kernel(1), 1.0),
         (example_kernel(2, mean=-0.08), 2.0),
         (example_kernel(3, mean=0.1), 0.5),
-        (np.array([-20.0, -19.0, -18.0, -17.0, -6.0]), 0.75),
+        (np.array([-20.0, -19.0, -18.0, -17.0, -6.0]), 0.77),
         (np.array([[-6.0, 1.0, 1.0, 1.0, 2.0], [3.0, -2.0, 0.0, 0.0, 1.0]]), 1.5),
     ],
     mistakes=[

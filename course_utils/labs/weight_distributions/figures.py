@@ -177,7 +177,8 @@ def _range_axes(figure, ax):
     )  # fmt: skip
     for name, x, side in (("low", 0.006, "left"), ("high", 0.994, "right")):
         figure.moving[name] = ax.text(x, 0.5, "", ha=side, va="center", fontsize=9, animated=True)
-    ax.set(title="The layer's range, its middle half (dotted: if spread evenly)", xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    ax.set(title="The layer's range, its middle half (dotted: if spread evenly)",
+           xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])  # fmt: skip
     ax.grid(False)
 
 
