@@ -254,8 +254,8 @@ checks.after(
 
 # %% [markdown]
 # Rounding twice differs from rounding once where the first rounding lifts a number just below a
-# half onto it: about one in $2^{1-\mathrm{shift}}$. With *shift* = −10 that is one in 2,048, with
-# −3 it is one in 16. That is the error you saw beyond ±½.
+# half onto it: of the codes that are not cut off, about one in $2^{1-\mathrm{shift}}$. With
+# *shift* = −10 that is one in 2,048, with −3 it is one in 16. That is the error you saw beyond ±½.
 #
 # ### A whole layer
 #

@@ -125,7 +125,7 @@ def macs_table(count, name: str, clock_hz: int) -> Table:
     rows, mine, shipped, weights = [], 0, 0, 0
     for info, arguments in _convolutions(name):
         counted = count(*arguments)
-        shape = " × ".join(map(str, info.output_shape))
+        shape = "\u00a0×\u00a0".join(map(str, info.output_shape))
         rows.append((info.name, shape, f"{info.parameters:,}", f"{counted:,}", f"{info.macs:,}"))
         mine, shipped, weights = mine + counted, shipped + info.macs, weights + info.parameters
     rows.append(("all layers", "", f"{weights:,}", f"{mine:,}", f"{shipped:,}"))
