@@ -192,8 +192,8 @@ def trace_table(integer_model, codes) -> Table:
 def step_errors_table(count=100, network=NETWORK) -> Table:
     """`step_errors` in rows."""
     rows = [(layer, f"{error:.2f}") for layer, error in step_errors(count, network).items()]
-    return Table(f"{network}, {count} test images: root mean square error in steps S",
-                 ("layer", "steps"), rows)  # fmt: skip
+    head = ("layer", "root mean square error, in steps S")
+    return Table(f"{network}, {count} test images", head, rows)
 
 
 def terms_table(terms, bias) -> Table:
@@ -256,7 +256,7 @@ def biases_table(bias_code) -> Table:
             rows.append((
                 f"{network} {layer}",
                 f"{np.sum(codes != held)} of {held.size}",
-                f"{held.min():,} to {held.max():,}",
+                f"{held.min():,}\u00a0to\u00a0{held.max():,}",
                 int(np.abs(held).max()).bit_length() + 1,
             ))  # fmt: skip
     head = ("layer", "biases that differ from the file's", "the file's codes", "bits they need")
