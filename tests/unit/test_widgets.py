@@ -239,7 +239,7 @@ def test_set_draws_once_however_many_controls_it_moves():
     paint = box._painter
     box._painter = type(
         "Counting", (), {"__call__": lambda _, r: calls.append(r) or paint(r),
-                         "css_size": lambda _: paint.css_size()}
+                         "css_size": lambda _: paint.css_size(), "axes": []}
     )()  # fmt: skip
     box.set(s=2.0, sign="-")
     assert calls == [1.0]
