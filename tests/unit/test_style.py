@@ -56,6 +56,12 @@ def test_png_has_the_size_in_css_inches_and_no_text():
         assert not getattr(picture, "text", {}), "a time or a version would change the bytes"
 
 
+def test_a_still_picture_has_a_dense_screen_s_pixels():
+    still = style.Picture(drawn(), "Nothing is drawn.")
+    assert still.size == [816, 192]
+    assert Image.open(io.BytesIO(still.png)).size == (816 * style.STILL, 192 * style.STILL)
+
+
 def test_the_same_drawing_gives_the_same_bytes_and_another_gives_others():
     assert style.png(drawn()) == style.png(drawn())
     assert style.png(drawn()) != style.png(drawn("another title"))
