@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from course_utils.labs.tflite_micro_export import project
+from course_utils.labs.tflite_micro_export.scenes import input_code, memory_left, peak_bytes
 from course_utils.views.checks import (
     NOT_ATTEMPTED,
     PASSED,
@@ -47,15 +48,6 @@ def file_to_send(answer, files: Mapping[str, tuple[int, bool]]):
         f"It runs, but takes {told}: {size / running[best]:.1f} times as much flash as the "
         "smallest file that runs.",
         "not_the_smallest",
-    )
-
-
-def peak_bytes(sizes, first, last):
-    """The most bytes that must be in RAM at once."""
-    lives = list(zip(sizes, first, last, strict=True))
-    return max(
-        sum(size for size, start, end in lives if start <= at <= end)
-        for at in range(max(last) + 1)
     )
 
 
@@ -263,10 +255,6 @@ exercise(
 
 def _up_to_16(size):
     return -(-size // 16) * 16
-
-
-def memory_left(model, code, arena, flash, ram):
-    return flash - model - code, ram - arena
 
 
 exercise(
@@ -515,10 +503,6 @@ exercise(
         ),
     ],
 )
-
-
-def input_code(x, scale, zero_point):
-    return min(max(math.floor(x / scale + zero_point + 0.5), -128), 127)
 
 
 exercise(

@@ -117,19 +117,18 @@ def flash_table(flash: micro.Flash) -> Table:
     return Table("In flash, for watch_cnn in int8", ("part", "bytes", ""), rows)
 
 
-def boards_table(flash: int, arena: int, left=None) -> Table:
-    """What is left of each board's flash and RAM.
+def memory_left(model, code, arena, flash, ram) -> tuple[int, int]:
+    """The flash and the RAM that are left; negative where something is missing."""
+    return flash - model - code, ram - arena
 
-    left: a function (model, code, arena, flash, ram) -> (flash left, RAM left) that is used in
-          place of the shipped sum.
-    """
+
+def boards_table(flash: int, arena: int, left=memory_left) -> Table:
+    """What is left of each board's flash and RAM, by `left`."""
     model = len(data.model("watch_cnn", "int8"))
     rows = []
     for name, board in micro.BOARDS.items():
         fit = micro.fit(name, flash, arena)
-        numbers = fit.flash_left, fit.ram_left
-        if left is not None:
-            numbers = left(model, flash - model, arena, board["flash_bytes"], board["ram_bytes"])
+        numbers = left(model, flash - model, arena, board["flash_bytes"], board["ram_bytes"])
         rows.append((name, board["word_bits"], *(f"{int(n):,}" for n in numbers),
                      "fits" if fit.fits else "does not fit"))  # fmt: skip
     head = ("board", "bits", "flash left", "RAM left", "")
@@ -155,7 +154,16 @@ def lifetimes(network: str, mode: str = "int8") -> list[Lifetimes]:
     ]
 
 
-def heads_table(peak=None) -> Table:
+def peak_bytes(sizes, first, last) -> int:
+    """The most bytes that must be in RAM at once; tensors are needed from first to last."""
+    lives = list(zip(sizes, first, last, strict=True))
+    return max(
+        sum(size for size, start, end in lives if start <= at <= end)
+        for at in range(max(last) + 1)
+    )
+
+
+def heads_table(peak=peak_bytes) -> Table:
     """What must be alive at once, by the graph and as TFLM measured it, in int8.
 
     peak: a function (sizes, first, last) -> bytes that finds it in the graph.
@@ -164,7 +172,7 @@ def heads_table(peak=None) -> Table:
     for name in NETWORKS:
         parts = micro.activations(data.model(name, "int8"))
         _, sizes, first, last = zip(*parts, strict=True)
-        found = max(micro.alive(parts)) if peak is None else int(peak(sizes, first, last))
+        found = int(peak(list(sizes), list(first), list(last)))
         rows.append((name, f"{found:,}", f"{record(name, 'int8')['arena']['head']:,}"))
     head = ("network, int8", "from the graph", "TFLM's head")
     return Table("Bytes that must be alive at once", head, rows)
