@@ -6,7 +6,7 @@
 # them, test that its answers are still the same, export a project that a board can be flashed
 # with, break it, and mend it.
 #
-# About 65 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
+# About 75 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
 # so.
 
 # %%
@@ -122,8 +122,8 @@ scenes.tried(files, images.x_test[:5])
 scenes.two_files("fashion_cnn", files["int8"])
 
 # %% [markdown]
-# They hold the same numbers. Only the names of the tensors differ, which begin with the model's
-# name, and TFLM does not need them. Notebook 08 speaks of files like the one converted here. **From
+# They hold the same numbers. What differs are the names of the tensors, which begin with the
+# model's name; TFLM does not need them. Notebook 08 speaks of files like the one converted here. **From
 # here on, an int8 file is the shipped one**, `data/models/NAME_int8.tflite`: for it every arena was
 # measured.
 #

@@ -439,7 +439,12 @@ def test_the_picture_in_the_bundle_is_the_one_that_shows():
     box = sweep()
     box.slider.index = 3  # as the browser says it
     data, metadata = box._repr_mimebundle_()
-    assert base64.b64decode(data["image/png"]) == box.frames[3]
+    kept = base64.b64decode(data["image/png"])
+    assert len(kept) < len(box.frames[3]) / 2
+    off = np.abs(pixels(kept) - pixels(box.frames[3])).max(axis=2)
+    assert off.max() < 24
+    assert off.mean() < 0.5
+    assert pixels(kept)[0, 0].tolist() == [255, 255, 255]
     assert metadata["image/png"]["alt"] == "A threshold of 1.5 sigma."
 
 

@@ -749,7 +749,7 @@ def broken_quantization(answer):
     if not isinstance(answer, project.Tested):
         return not_yet("This wants what project.self_test gave.", "no_result")
     if not answer.changed:
-        return Result("not attempted", "The project is as it was exported." + _note(answer))
+        return Result("not attempted", answer.note or "The project is as it was exported.")
     if not answer.compiled:
         return not_yet(
             f"That is no C++ any more: {answer.lines[0]} A fault that a compiler finds is the "
@@ -787,7 +787,3 @@ def mended_quantization(answer, broken):
             "still_broken",
         )
     return PASSED
-
-
-def _note(tested):
-    return f" {tested.note}" if tested.note else ""

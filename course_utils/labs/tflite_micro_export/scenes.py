@@ -84,14 +84,27 @@ def reports(files: Mapping[str, bytes]) -> Table:
 
 def two_files(name: str, converted: bytes) -> Table:
     """The shipped int8 file of a network and one converted just now: where do their bytes differ?"""
-    rows = []
+    rows, numbers = [], []
     for called, tflite in (("shipped", data.model(name, "int8")), ("converted here", converted)):
+        numbers.append(_numbers(tflite))
         size, graph = evaluation.size(tflite), tflite_file.read(tflite)
         names = sum(len(tensor.name) for tensor in graph.tensors)
         rows.append((f"{called}", f"{size.file:,}", f"{size.kernels + size.biases:,}", f"{names:,}",
                      f"{size.rest - names:,}"))  # fmt: skip
     head = ("file", "bytes", "kernels and biases", "names of tensors", "the rest")
-    return Table(f"Two int8 files of {name}, in bytes", head, rows)
+    same = "the same numbers" if numbers[0] == numbers[1] else "different numbers"
+    return Table(f"Two int8 files of {name} with {same}, in bytes", head, rows)
+
+
+def _numbers(tflite):
+    """All that a file computes with: operators, constants, scales and zero points."""
+    graph = tflite_file.read(tflite)
+    tensors = [
+        (t.shape, t.type, None if t.data is None else t.data.tobytes(), t.scale.tobytes(),
+         t.zero_point.tobytes())
+        for t in graph.tensors
+    ]  # fmt: skip
+    return [op.name for op in graph.operators], tensors
 
 
 def file_table(network: str) -> Table:

@@ -224,7 +224,7 @@ class Pictured(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         data = super()._repr_mimebundle_(**kwargs)
         png, alt, (width, height) = self._picture()
-        data["image/png"] = base64.b64encode(png).decode("ascii")
+        data["image/png"] = base64.b64encode(style.to_keep(png)).decode("ascii")
         data["text/plain"] = f"{self.description}\n{alt}"
         # nbconvert writes this alt; JupyterLab uses the size.
         return data, {"image/png": {"alt": alt, "width": width, "height": height}}
