@@ -42,7 +42,8 @@ DARK = """
 
 def in_page(css: str = "", script: str = KEYS) -> ipywidgets.HTML:
     """A style sheet and a script beside a widget; takes no room. In the script, `this` is there."""
+    load = html.escape(script)
     return ipywidgets.HTML(
-        f'<style>{DARK}{css}</style><img src="{_DOT}" alt="" hidden onload="{html.escape(script)}">',
+        f'<style>{DARK}{css}</style><img src="{_DOT}" alt="" hidden onload="{load}">',
         layout={"height": "0", "margin": "0", "overflow": "hidden"},
     )

@@ -34,7 +34,7 @@ GREY = "#8A8A8A"  # what is there but is not the point
 
 WIDTH, HEIGHT = 8.5, 3.75  # CSS inches
 CSS_DPI = 96  # CSS pixels per inch
-# PNG pixels per CSS pixel. From key to pixels (`benchmarks/sliders.py`, medians of twice 40 presses)
+# PNG pixels per CSS pixel. From key to pixels (`benchmarks/sliders.py`, medians of 80 presses)
 # a Sweep takes 32 ms at 1.25, 34 at 1.5 and 42 at 2, an Explorer 71, 78 and 92.
 SCALE = 1.5
 STILL = 2

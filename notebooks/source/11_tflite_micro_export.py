@@ -306,8 +306,7 @@ checks.predict(
 checks.after("11.float32", lambda: scenes.answers("watch_cnn"))
 
 # %%
-for name in scenes.NETWORKS[1:]:
-    display(scenes.answers(name))
+scenes.other_answers()
 
 # %% [markdown]
 # In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ in a
@@ -439,8 +438,7 @@ project.self_test(folder, watch)
 old = "roundf("  # SOLUTION
 new = "("  # SOLUTION
 project.change(folder, "quantization.h", old, new)
-broken = project.self_test(folder, watch)
-broken
+(broken := project.self_test(folder, watch))
 
 # %%
 checks.check("11.fault", broken)
@@ -458,8 +456,7 @@ checks.check("11.fault", broken)
 old = "= (x"  # SOLUTION
 new = "= roundf(x"  # SOLUTION
 project.change(folder, "quantization.h", old, new)
-mended = project.self_test(folder, watch)
-mended
+(mended := project.self_test(folder, watch))
 
 # %%
 checks.check("11.mend", mended, broken=broken)

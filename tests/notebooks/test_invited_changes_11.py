@@ -69,7 +69,7 @@ def test_what_was_changed_in_an_export_is_kept_beside_the_new_one(namespace, tmp
         header.write_text(f"// mine, {number}", "utf-8")
         said = project.export(watch, folder, name="watch").said
         assert said.startswith("watch/quantization.h had been changed")
-        assert said.endswith("watch_changed_%d, and a new one was written." % number)
+        assert said.endswith(f"watch_changed_{number}, and a new one was written.")
         aside = tmp_path / f"watch_changed_{number}" / "watch" / "quantization.h"
         assert aside.read_text("utf-8") == f"// mine, {number}"
         assert "roundf" in header.read_text("utf-8")

@@ -260,7 +260,9 @@ def test_many_choices_become_a_list():
 def test_a_picture_says_where_its_axes_are():
     box = sweep()
     ((axes,),) = [box.axes[0]]
-    assert axes["scales"][0] == dict(ends=[-4, 4], log=False, name="weight (σ)", times=1, unit="")
+    assert axes["scales"][0] == {
+        "ends": [-4, 4], "log": False, "name": "weight (σ)", "times": 1, "unit": ""
+    }  # fmt: skip
     assert axes["scales"][1]["name"] == "count"
     left, top, right, bottom = axes["box"]
     position = box.figure.axes[0].get_position()

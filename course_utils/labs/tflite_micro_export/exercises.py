@@ -1,5 +1,4 @@
-"""Exercises of notebook 11: what runs, what is alive at once, what fits, the project in one's hands.
-"""
+"""Exercises of notebook 11: what runs, what is alive at once, what fits, the project in hand."""
 
 from __future__ import annotations
 
@@ -197,8 +196,8 @@ exercise(
         Mistake(
             "last_moment",
             lambda *lives: _at(*lives)[-1],
-            "That is what is alive at the last operator, not the most of all. Keep the largest that "
-            "you have met so far.",
+            "That is what is alive at the last operator, not the most of all. Keep the largest "
+            "that you have met so far.",
         ),
         Mistake(
             "first_moment",
@@ -216,8 +215,8 @@ exercise(
             lambda sizes, first, last: sum(
                 size for size, start in zip(sizes, first, strict=True) if start < max(last)
             ),
-            "In your count nothing is given back until the last operator. A tensor's bytes are free "
-            "after the operator `last`.",
+            "In your count nothing is given back until the last operator. A tensor's bytes are "
+            "free after the operator `last`.",
         ),
         Mistake(
             "rounded_up",

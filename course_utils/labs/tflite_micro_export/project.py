@@ -1,4 +1,4 @@
-"""The exported project: written, looked into, changed, and tested on this computer (notebook 11)."""
+"""The exported project: written, looked into, changed, tested on this computer (notebook 11)."""
 
 from __future__ import annotations
 

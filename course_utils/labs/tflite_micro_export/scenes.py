@@ -83,7 +83,7 @@ def reports(files: Mapping[str, bytes]) -> Table:
 
 
 def two_files(name: str, converted: bytes) -> Table:
-    """The shipped int8 file of a network and one converted just now: where do their bytes differ?"""
+    """The shipped int8 file of a network and one converted now: where do their bytes differ?"""
     rows, numbers = [], []
     for called, tflite in (("shipped", data.model(name, "int8")), ("converted here", converted)):
         numbers.append(_numbers(tflite))
@@ -285,6 +285,13 @@ def answers(network: str) -> Table:
             rows.append((mode, engine, differing, by, row["changed"]))
     head = ("mode", "TFLM against", "values that differ", "by", "answers changed")
     return Table(f"{network}, whole test set", head, rows)
+
+
+def other_answers() -> Table:
+    """`answers` of the networks besides the first, in one table."""
+    rows = [(f"{name}, {row[0]}", *row[1:]) for name in NETWORKS[1:] for row in answers(name).rows]
+    head = ("network, mode", *answers(NETWORKS[1]).head[1:])
+    return Table("Three networks, whole test sets", head, rows)
 
 
 def compared(network, mode):

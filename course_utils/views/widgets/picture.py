@@ -23,7 +23,7 @@ _CSS = """
 .lab-widget select:focus-visible {outline: 3px solid #E67817; outline-offset: 2px}
 .lab-widget button.mod-active {font-weight: 600; box-shadow: inset 0 -3px 0 #006395}
 .lab-frame > .lm-TabBar, .lab-frame > .p-TabBar {display: none !important}
-.lab-frame > .widget-tab-contents 
+.lab-frame > .widget-tab-contents
   {border: 0 !important; padding: 0 !important; overflow: hidden; background: none !important}
 .lab-sweeps {container-type: inline-size}
 .lab-point {position: fixed; z-index: 1000; pointer-events: none; padding: 1px 7px;
@@ -63,8 +63,8 @@ const name = tries => {
 };
 name(50);
 """
-# What lies under the pointer, in a box that follows it. For mice only: nothing else shows it, and it
-# costs no one anything else. Once for the page.
+# What lies under the pointer, in a box that follows it. It costs nothing until a pointer
+# moves. Once for the page.
 _POINT = """
 if (!document.body.dataset.labPoint) {
   document.body.dataset.labPoint = 'on';
@@ -89,7 +89,7 @@ if (!document.body.dataset.labPoint) {
   document.body.addEventListener('pointerleave', () => { told.hidden = true; });
 }
 """ % pointing.READ  # noqa: UP031 - braces are JavaScript's
-# What a choice and a Reset do in the page, without the kernel; once for the page. While the pictures
+# What a choice and a Reset do in the page, without the kernel; once for the page. While pictures
 # of a choice are drawn the box keeps its height. A Reset asks the kernel only where this finds no
 # slider: the button's classes say where the slider goes and, in `Sweeps`, which choice is made.
 _CHOOSE = """
@@ -203,7 +203,8 @@ def reset_button(reset: Callable[[], None], **to: int) -> ipywidgets.Button:
 def setup(readout_width: int = 0) -> ipywidgets.HTML:
     """The style sheet and the names for screen readers; takes no room."""
     readout = f".lab-readout-{readout_width} .widget-readout {{min-width: {readout_width}ch}}"
-    return in_page(_CSS + (readout if readout_width else ""), KEYS + _POINT + _CHOOSE + _NAME_SLIDERS)
+    scripts = KEYS + _POINT + _CHOOSE + _NAME_SLIDERS
+    return in_page(_CSS + (readout if readout_width else ""), scripts)
 
 
 def check_text(**texts) -> None:

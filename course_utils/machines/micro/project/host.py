@@ -79,8 +79,9 @@ def _definitions(graph, arena):
     found = [f"-DSTANDIN_ARENA={arena}", "-DSTANDIN_TFLITE_MICRO"]
     for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
         tensor = graph.tensors[index]
-        found += [f"-DSTANDIN_{role}_TYPE={C_TYPES[tensor.type][1]}",
-                  f"-DSTANDIN_{role}_BYTES={tensor.size * np.dtype(tensor.type).itemsize}"]  # fmt: skip
+        size = tensor.size * np.dtype(tensor.type).itemsize
+        found.append(f"-DSTANDIN_{role}_TYPE={C_TYPES[tensor.type][1]}")
+        found.append(f"-DSTANDIN_{role}_BYTES={size}")
     return found
 
 
