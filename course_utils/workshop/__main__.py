@@ -1,4 +1,4 @@
-"""What authors run: python -m course_utils.workshop build | collect | figures | minutes ..."""
+"""What authors run: python -m course_utils.workshop build | collect | discriminate ..."""
 
 import importlib
 import sys
@@ -7,6 +7,7 @@ TOOLS = {
     "build": "notebook_builder",
     "build --nbgrader": "grading",
     "collect": "collect",
+    "discriminate": "discriminate",
     "figures": "book",
     "minutes": "minutes",
     "record": "experiments",

@@ -20,19 +20,21 @@ from html import escape
 
 import numpy as np
 
-from course_utils.views.checks import ledger
+from course_utils.views.checks import ledger, slips
 from course_utils.views.checks.answers import (
     Outcome,
+    as_array,
     call_on_all,
     call_on_copies,
     error_line,
-    first_difference,
+    how_they_differ,
     in_words,
     line_of,
     same_outcome,
     why_no_number,
 )
 from course_utils.views.checks.look import MARKS, Shown, box, mark_text
+from course_utils.views.checks.translations import meaning
 
 SAID = 300  # characters of a reply, in the ledger
 
@@ -87,6 +89,11 @@ class Mistake:
     says: str
 
 
+def ways(mistake: Mistake) -> tuple[Callable, ...]:
+    """The functions that make this mistake."""
+    return mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
+
+
 @dataclass(frozen=True)
 class Exercise:
     """Compares an answer with the right computation and with each mistaken one.
@@ -99,6 +106,7 @@ class Exercise:
                case. False: the answer is one value, and its arguments come with `check(...)`;
                the cases only serve as worked examples.
     rtol:      how far from right a number may be, relative to it.
+    may_pass:  names of slips (see `slips`) that count as right, such as another rule for ties.
     """
 
     right: Callable
@@ -106,6 +114,7 @@ class Exercise:
     cases: Sequence[tuple]
     function: bool = True
     rtol: float = 1e-5
+    may_pass: Sequence[str] = ()
 
     def __call__(self, answer, **context) -> Result:
         if self.function:
@@ -115,9 +124,13 @@ class Exercise:
         else:
             problem = why_no_number(answer)
             arguments = inspect.signature(self.right).bind(**context)
-            cases, outcomes = [arguments.args], [Outcome(answer)]
+            number = answer if problem else as_array(answer).item()
+            cases, outcomes = [arguments.args], [Outcome(number)]
         if problem:
             return not_yet(problem)
+        printed = self._printed_or_in_place(outcomes)
+        if printed:
+            return printed
         if all(outcome.is_blank for outcome in outcomes):
             return self._blank()
         expected = [call_on_copies(self.right, case) for case in cases]
@@ -130,26 +143,48 @@ class Exercise:
                     "changes_input",
                 )
             return PASSED
-        for mistake in self.mistakes:
-            if self._shown_by(mistake, outcomes, cases):
-                return not_yet(mistake.says, mistake.name)
+        if any(outcome.error is None for outcome in outcomes):
+            for mistake in self.mistakes:
+                if any(self._equals(way, outcomes, cases) for way in ways(mistake)):
+                    return not_yet(mistake.says, mistake.name)
+            for slip in slips.of(self.right, cases[0]):
+                if self._equals(slip.gives, outcomes, cases):
+                    return not_yet(
+                        f"Your values are those that come out {slip.says}; in all else they are "
+                        "right.",
+                        f"slip:{slip.name}",
+                    )
         if not self.function:
-            return not_yet(self._worked_example(answer, expected[0].value))
+            return not_yet(self._worked_example(number, expected[0].value))
         first = wrong.index(True)
         return not_yet(
             self._counterexample(answer, cases[first], expected[first].value, outcomes[first])
         )
 
-    def _shown_by(self, mistake, outcomes, cases):
-        """Does one way to make this mistake give, case for case, what the answer gave?"""
-        ways = mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
-        for way in ways:
-            mistaken = [call_on_copies(way, case) for case in cases]
-            if any(o.error is None for o in outcomes) and all(
-                same_outcome(o, m, self.rtol) for o, m in zip(outcomes, mistaken, strict=True)
-            ):
-                return True
-        return False
+    def _equals(self, way, outcomes, cases):
+        """Does this way to compute give, case for case, what the answer gave?"""
+        return all(
+            same_outcome(call_on_copies(way, case), outcome, self.rtol)
+            for case, outcome in zip(cases, outcomes, strict=True)
+        )
+
+    def _printed_or_in_place(self, outcomes):
+        """A function that returns nothing, but does something."""
+        if not all(o.error is None and o.value is None for o in outcomes):
+            return None
+        if all(o.printed for o in outcomes):
+            return not_yet(
+                "Your function prints something and returns nothing. What it prints, only people "
+                "can read: end with return, so that the next line of code gets the value.",
+                "printed",
+            )
+        if any(o.changed_input for o in outcomes):
+            return not_yet(
+                "Your function changes the array that it was given and returns nothing. Compute a "
+                "new array, and return it.",
+                "in_place",
+            )
+        return None
 
     def _not_callable_like_right(self, answer):
         name = self.right.__name__
@@ -184,11 +219,11 @@ class Exercise:
         call = ", ".join(f"{n}={in_words(v)}" for n, v in zip(names, case, strict=True))
         call = f"{self.right.__name__}({call})"
         if outcome.error is not None:
-            return f"{call} stops with {error_line(outcome.error)}{line_of(outcome.error, answer)}."
-        return (
-            f"For {call}\nexpected: {in_words(expected)}\nyours:    {in_words(outcome.value)}"
-            f"{first_difference(expected, outcome.value, self.rtol)}"
-        )
+            where = line_of(outcome.error, answer)
+            meant = meaning(outcome.error)
+            said = f"{call} stops with {error_line(outcome.error)}{where}."
+            return f"{said} That is: {meant}" if meant else said
+        return f"For {call}\n{how_they_differ(expected, outcome.value, self.rtol)}"
 
     def _worked_example(self, answer, expected):
         direction = "more" if float(answer) > float(expected) else "less"
