@@ -9,6 +9,7 @@ TOOLS = {
     "collect": "collect",
     "discriminate": "discriminate",
     "figures": "book",
+    "lecture": "lecture_page",
     "minutes": "minutes",
     "record": "experiments",
 }

@@ -26,7 +26,7 @@ from course_utils.views.checks.exercises import (
     judge,
     not_yet,
 )
-from course_utils.views.checks.lecture import BesideLecture, Row, beside_lecture, operator_rows
+from course_utils.views.checks.lecture import BesideLecture, Claim, Row, beside_lecture, claims
 from course_utils.views.checks.ledger import Ledger, Prediction, Try
 from course_utils.views.checks.measured import Measured
 from course_utils.views.checks.prediction import PredictionWidget, predict
@@ -37,6 +37,7 @@ __all__ = [
     "NOT_ATTEMPTED",
     "PASSED",
     "BesideLecture",
+    "Claim",
     "Covered",
     "Exercise",
     "Ledger",
@@ -50,12 +51,12 @@ __all__ = [
     "Try",
     "after",
     "beside_lecture",
+    "claims",
     "check",
     "example_kernel",
     "exercise",
     "judge",
     "not_yet",
-    "operator_rows",
     "predict",
     "scoreboard",
     "yours",

@@ -1,56 +1,162 @@
-"""Measured numbers beside what the lecture says."""
+"""Measured numbers beside what the lecture says, by one rule.
+
+A claim of the lecture is a row of `data/lecture/claims.json`: its words, its slide, and the numbers
+that they say, from `low` to `high`. `verdict` is the suite's one rule:
+
+- **not comparable**: the conditions differ (the network was not retrained, nothing was timed on
+  such a device), and the row says in what;
+- **agrees**: what was measured, with its interval, meets the claim as precisely as it is stated: to
+  two digits, "about" to a tenth. Where the claim has one end only ("at least", "no more than"), the
+  whole interval must lie inside;
+- **not shown**: the interval leaves open whether there is any effect, or on which side of a claim's
+  only end the truth lies. Neither the claim nor its opposite follows;
+- **close**: it misses the claim by no more than a tenth;
+- **differs**: it misses by more.
+
+"Up to 6x" begins where there is any improvement and ends at 6.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cache
+from typing import NamedTuple
 
 from course_utils.machines import data
 from course_utils.views.checks.look import Shown, mark_text
-from course_utils.views.checks.measured import Measured, as_measured
+from course_utils.views.checks.measured import Measured, as_measured, number_text, with_unit
 from course_utils.views.tables import html_table
+
+
+class Claim(NamedTuple):
+    """What the lecture says in numbers; an open end is None."""
+
+    id: str
+    words: str
+    slide: str
+    low: float | None
+    high: float | None
+    unit: str
+    about: bool
+    no_effect: float | None
+
+    def __str__(self):
+        """The claim as a number: "4 times", "1.1 to 1.5 times", "at most 0.5 points"."""
+        low, high = self.low, self.high
+        if low is None and high is None:
+            return "no number"
+        about = "about " if self.about else ""
+        if low == high:
+            text = about + number_text(low)
+        elif low is not None and low == self.no_effect:
+            text = "more than " + number_text(low)
+            text = f"up to {number_text(high)}" if high is not None else text
+        elif high is None:
+            text = f"at least {number_text(low)}"
+        elif low is None:
+            text = f"at most {number_text(high)}"
+        else:
+            text = f"{number_text(low)} to {number_text(high)}"
+        return with_unit(text, self.unit)
+
+
+@cache
+def claims() -> dict[str, Claim]:
+    """Every claim of the lecture by its id."""
+    return {row[0]: Claim(*row) for row in data.lecture_table("claims")["rows"]}
+
+
+def verdict(claim: Claim, measured: Measured | float) -> str:
+    """ "agrees", "close", "not shown" or "differs" (see the module's text).
+
+    >>> four_times = claims()["int8_size"]
+    >>> [verdict(four_times, times) for times in (3.97, 3.61, 3.1)]
+    ['agrees', 'close', 'differs']
+    >>> verdict(claims()["integer_loss"], Measured(0.05, -0.1, 0.2))  # 0 or more points
+    'not shown'
+    """
+    low, high = as_measured(measured).interval
+    least = -math.inf if claim.low is None else claim.low
+    most = math.inf if claim.high is None else claim.high
+    nothing = claim.no_effect
+    begins_above = nothing is not None and claim.low == nothing and most != least
+    if begins_above and low <= nothing <= high and low < high:
+        return "not shown"
+
+    def inside(slack):
+        above = low > least if begins_above else low >= least - slack(least)
+        return above and high <= most + slack(most)
+
+    def meets(slack):
+        above = high > least if begins_above else high >= least - slack(least)
+        return above and low <= most + slack(most)
+
+    stated = _tenth if claim.about else _two_digits
+    if inside(stated):
+        return "agrees"
+    if not meets(stated):
+        return "close" if meets(lambda end: stated(end) + _tenth(end)) else "differs"
+    one_end = math.isinf(least) or math.isinf(most)
+    without_effect = nothing is not None and low <= nothing <= high and not least <= nothing <= most
+    return "not shown" if one_end or without_effect else "agrees"
+
+
+def _two_digits(end):
+    """How far a number may lie from one that is stated to two digits: half of the second one."""
+    return 0.5 * 10 ** (math.floor(math.log10(abs(end))) - 1) if 0 < abs(end) < math.inf else 0
+
+
+def _tenth(end):
+    return abs(end) / 10 if math.isfinite(end) else 0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of `beside_lecture`.
+    """One claim of the lecture beside what was measured.
 
-    what:     the quantity.
-    lecture:  what the lecture says, in its own words.
-    measured: a `Measured`, or a number.
-    topic:    the slide's title.
-    claim:    the lecture's number in the measurement's unit: a number, or (low, high). It agrees if
-              the measurement's interval meets it. Where words can't be turned into a number, True
-              or False as computed in the cell; None: the two can't be compared.
-    why:      one sentence: why they differ, or why they can't be compared.
+    claim:    the claim's id in `data/lecture/claims.json`.
+    measured: a `Measured`, or a number, in the claim's unit.
+    what:     what was measured, on which network.
+    why:      one sentence: why it differs, or what the number leaves out.
+    unlike:   in what the conditions differ, if so much that the two can't be compared.
     """
 
-    what: str
-    lecture: str
+    claim: str
     measured: Measured | float
-    topic: str = ""
-    claim: float | tuple[float, float] | bool | None = None
+    what: str
     why: str = ""
+    unlike: str = ""
+
+    @property
+    def says(self) -> Claim:
+        """The claim. Raises KeyError for an id that is not in the table."""
+        return claims()[self.claim]
+
+    @property
+    def number(self) -> Measured:
+        """What was measured, in the claim's unit."""
+        return as_measured(self.measured, self.says.unit)
 
     @property
     def state(self) -> str:
-        """ "agrees", "differs" or "not comparable"."""
-        if self.claim is None:
-            return "not comparable"
-        if isinstance(self.claim, bool | np.bool_):
-            return "agrees" if self.claim else "differs"
-        claim = self.claim if isinstance(self.claim, tuple) else (self.claim, self.claim)
-        interval = as_measured(self.measured).interval
-        return "agrees" if interval[0] <= claim[1] and claim[0] <= interval[1] else "differs"
+        """The verdict."""
+        return "not comparable" if self.unlike else verdict(self.says, self.measured)
+
+    @property
+    def reason(self) -> str:
+        """What stands beside the verdict."""
+        if self.unlike or self.why or self.state == "agrees":
+            return " ".join(text for text in (self.unlike, self.why) if text)
+        if self.state == "not shown":
+            return "The interval leaves it open."
+        return "Why? Nobody has explained it yet."
 
     def _cells(self):
-        lecture = f"“{self.lecture}”" + (f"\n({self.topic})" if self.topic else "")
-        verdict = mark_text(self.state)
-        if self.state != "agrees":
-            verdict += f"\n{self.why}" if self.why else "\nWhy? Nobody has explained it yet."
-        return self.what, lecture, str(as_measured(self.measured)), verdict
+        claim = self.says
+        lecture = f"“{claim.words}”\n({claim.slide}): {claim}"
+        return self.what, lecture, str(self.number), f"{mark_text(self.state)}\n{self.reason}".strip()
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,28 +180,11 @@ class BesideLecture(Shown):
 def beside_lecture(rows: Sequence[Row], caption: str) -> BesideLecture:
     """A table that puts what was measured beside what the lecture says, and says why they differ.
 
-    Raises ValueError if there is no row or no caption.
+    A lab has its rows in its `lecture` module, each claim of the lecture once in the whole suite.
+    Raises ValueError if there is no row or no caption, KeyError for a claim that is not known.
     """
     if not rows or not caption:
         raise ValueError("The table needs at least one Row and a caption.")
+    for row in rows:
+        row.says  # noqa: B018
     return BesideLecture(tuple(rows), caption)
-
-
-def operator_rows(counted: Mapping[str, int], unit: str, why: Sequence[str]) -> list[Row]:
-    """The lecture's numbers beside those of TensorFlow, LiteRT and, where it is counted, TFLM."""
-    told = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}
-    # "~" says two digits: "~1400" is anything that rounds to it.
-    tolerances = {"ops_tensorflow": 50, "ops_tensorflow_lite": 5, "ops_tensorflow_lite_micro": 5}
-    return [
-        Row(
-            name,
-            lecture=told[key][1],
-            claim=(told[key][3] - tolerance, told[key][4] + tolerance),
-            measured=Measured(count, unit=unit),
-            topic=told[key][2],
-            why=reason,
-        )
-        for (name, count), (key, tolerance), reason in zip(
-            counted.items(), tolerances.items(), why, strict=False
-        )
-    ]

@@ -18,6 +18,7 @@ MARKS = {
     "missed": ("✗", "var(--jp-error-color1, #b71c1c)"),
     "not attempted": ("○", "var(--jp-border-color1, #888888)"),
     "not committed": ("○", "var(--jp-border-color1, #888888)"),
+    "not shown": ("?", "var(--jp-border-color1, #888888)"),
     "not comparable": ("–", "var(--jp-border-color1, #888888)"),
     "cannot check": ("!", "var(--jp-error-color1, #b71c1c)"),
 }
