@@ -5,6 +5,7 @@
     figures      drawings: data in, a Figure out, nothing computed; and what their captions claim
     explorers    a scene, a drawing, and the sliders that move them
     experiments  what takes long and is recorded in data/results/
+    lecture      the lecture's claims beside what was measured
     book         the figures that the textbook gets
 
 A lab has those it needs, and in its `__init__` the NUMBER of its notebook, with which the ids of

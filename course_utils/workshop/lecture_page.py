@@ -74,7 +74,8 @@ def page() -> str:
     for claim in claims().values():
         if claim.slide != slide:
             slide = claim.slide
-            lines.append(f"\n## {slide}\n\n| the lecture | here | verdict | where |\n|---|---|---|---|")
+            lines.append(f"\n## {slide}\n\n| the lecture | here | verdict | where |")
+            lines.append("|---|---|---|---|")
         number, row = found.get(claim.id, (None, None))
         if row is None:
             here, verdict, where = "–", "not measured here", "–"

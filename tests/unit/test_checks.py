@@ -18,8 +18,6 @@ from course_utils.views import checks
 from course_utils.views.checks import (
     Exercise,
     Measured,
-    Row,
-    beside_lecture,
     check,
     predict,
     scoreboard,
@@ -748,41 +746,6 @@ def test_half_an_interval_or_a_wrong_one_is_refused():
         Measured(1, low=0)
     with pytest.raises(ValueError, match="same unit"):
         Measured(90, 0.8, 0.95)
-
-
-ROWS = [
-    Row("Operations", "~1400", 1462, "Frameworks", claim=(1350, 1450), why="TensorFlow has grown."),
-    Row("Model size", "4x smaller", Measured(3.9, 3.8, 4.0, "×"), "Model Size", claim=4),
-    Row("Speed", "faster", Measured(1.0), claim=None, why="Another <processor>."),
-    Row("Peak", "concentrated", 0.8, claim=True),
-    Row("Tail", "concentrated", 0.8, claim=np.bool_(False)),
-]
-
-
-def test_a_row_agrees_when_the_interval_meets_the_claim():
-    assert [row.state for row in ROWS] == [
-        "differs", "agrees", "not comparable", "agrees", "differs",
-    ]  # fmt: skip
-
-
-def test_beside_lecture_is_an_accessible_table():
-    table = beside_lecture(ROWS, "Measured here & said there")
-    bundle = table._repr_mimebundle_()
-    html = bundle["text/html"]
-    assert html.count('scope="col"') == 4
-    assert html.count('scope="row"') == len(ROWS)
-    assert re.search(r"<caption[^>]*>Measured here &amp; said there</caption>", html)
-    for text in ("≠ differs", "✓ agrees", "– not comparable", "Another &lt;processor&gt;."):
-        assert text in html
-    assert "TensorFlow has grown." in bundle["text/plain"]
-    assert "1,462" in bundle["text/plain"]
-    assert "Nobody has explained it yet" in html
-
-
-def test_a_table_needs_rows_and_a_caption():
-    for rows, caption in ([], "caption"), (ROWS, ""):
-        with pytest.raises(ValueError, match="at least one Row"):
-            beside_lecture(rows, caption)
 
 
 # --------------------------------------------------------------------------- scoreboard

@@ -14,7 +14,7 @@ def rows(network: str = "fashion_cnn") -> list[Row]:
     return [
         Row(
             "int8_size",
-            Measured(as_float32 / as_int8, unit="times"),
+            Measured(as_float32 / as_int8, unit="×"),
             f"{network}: bytes of all parameters in float32 / with int8 kernels",
             why="Biases stay in 32 bits, and every output channel brings a scale; the kernels "
             "alone are exactly 4 times smaller. A file holds more.",

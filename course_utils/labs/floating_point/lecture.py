@@ -30,7 +30,7 @@ def rows() -> list[Row]:
         *formats,
         Row(
             "float16_size",
-            Measured(before / after, unit="times"),
+            Measured(before / after, unit="×"),
             f"{NETWORK}: bytes of its parameters in float32 / in float16",
         ),
         Row(

@@ -21,7 +21,7 @@ def rows(network: str = scenes.NETWORK) -> list[Row]:
     return [
         Row(
             "integer_size",
-            Measured(4 * values / as_int8, unit="times"),
+            Measured(4 * values / as_int8, unit="×"),
             f"{network}: bytes of its parameters in float32 / in the int8 file",
             why="Biases stay in 32 bits. Without them it is exactly 4.",
         ),

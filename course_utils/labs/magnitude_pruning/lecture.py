@@ -21,7 +21,7 @@ def rows(network: str = "fashion_cnn", s: float = 1.0) -> list[Row]:
     return [
         Row(
             "compress",
-            Measured(sizes[0] / sizes[1], unit="times"),
+            Measured(sizes[0] / sizes[1], unit="×"),
             f"{network}: gzip of the dense kernels / gzip of those pruned at s = {s:g}, "
             f"{np.mean(pruned == 0):.0%} zeros",
         )

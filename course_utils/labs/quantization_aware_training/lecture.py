@@ -12,7 +12,7 @@ CAPTION = "What training with rounding buys"
 def rows() -> list[Row]:
     """Points lost by PTQ and by QAT, and what QAT wins back at 4 bits. -> rows"""
     network = data.result("ptq_vs_qat_8bit").record["network"]
-    another = "Another network and task; see above which of the slide's differences are chance."
+    another = "The slide's network and task are others."
     return [
         Row(
             "qat_loss",
@@ -29,12 +29,12 @@ def rows() -> list[Row]:
             "mobilenet_v1_ptq",
             scenes.lost(8, "ptq", "ptq_vs_qat_8bit"),
             f"{network}, 8 bits, per channel: points that PTQ loses",
-            why=another,
+            unlike=another,
         ),
         Row(
             "mobilenet_v1_qat",
             scenes.lost(8, "qat", "ptq_vs_qat_8bit"),
             f"{network}, 8 bits, per channel: points that QAT loses",
-            why=another,
+            unlike=another,
         ),
     ]

@@ -9,7 +9,7 @@ from course_utils.views.checks import Measured, Row
 CAPTION = "What pruning costs and buys"
 NETWORK = "fashion_cnn"
 KEYWORDS = "fashion_dscnn"  # depthwise separable, as DS-CNN-L
-ANOTHER = "Another network and another task; the slide has no interval."
+ANOTHER = "The slide's network and task are others."
 
 
 def rows() -> list[Row]:
@@ -19,8 +19,8 @@ def rows() -> list[Row]:
             claim,
             scenes.lost_after(NETWORK, "gradual", sparsity),
             f"{NETWORK}, {sparsity:.0%} sparse, trained on with its zeros: points lost",
-            why=ANOTHER,
-            unlike="90 % here, 87.5 % there." if claim == "inception_87" else "",
+            unlike=ANOTHER,
+            why="And 90 % here, 87.5 % there." if claim == "inception_87" else "",
         )
         for claim, sparsity in (
             ("mobilenet_50", 0.5),
@@ -34,14 +34,19 @@ def rows() -> list[Row]:
             claim,
             scenes.half_lost(KEYWORDS, way),
             f"{KEYWORDS}, half of the weights, {words}, trained on: points lost",
-            why=ANOTHER,
+            unlike=ANOTHER,
         )
         for claim, way, words in (
             ("keywords_random", "one_shot", "the smallest anywhere"),
             ("keywords_pattern", "two_by_four", "2 of every 4"),
         )
     ]
-    return [*image, *keywords, *_speed()]
+    ahead = Row(
+        "pattern_costs",
+        scenes.pattern_costs(KEYWORDS),
+        f"{KEYWORDS}: points by which any half of the weights is ahead of 2 of every 4",
+    )
+    return [*image, *keywords, ahead, *_speed()]
 
 
 def _speed():
@@ -55,7 +60,7 @@ def _speed():
         found.append(
             Row(
                 claim,
-                Measured(line.times[best], line.low[best], line.high[best], "times"),
+                Measured(line.times[best], line.low[best], line.high[best], "×"),
                 f"{state.label(line)}: the most, at {line.share[best]:.0%}, on "
                 f"{data.result('sparsity_speed').record['processor']['processor']}; time only, "
                 "accuracy aside",

@@ -419,6 +419,12 @@ def two_by_four() -> list[PatternCost]:
     return rows
 
 
+def half_lost(network: str, way: str) -> checks.Measured:
+    """Points lost with half of the weights gone, "two_by_four" or "one_shot", and trained on."""
+    record = data.result("two_by_four").record["networks"][network]
+    return _lost_over_seeds(_row(record, way, 0.5), record)
+
+
 def pattern_costs(network: str) -> checks.Measured:
     """Points by which any half of the weights is ahead of 2 by 4, trained on, seed by seed."""
     record = data.result("two_by_four").record["networks"][network]
@@ -482,8 +488,7 @@ def speed() -> Speed:
         _speed_line("scipy", shares, product["dense"], product["scipy"]),
         _speed_line("channels", gone, fewer["latency"][:1] * len(gone), fewer["latency"]),
     ]
-    (claim,) = (row[4] for row in data.lecture_table("quoted_numbers")["rows"]
-                if row[0] == "pruning_speedup")  # fmt: skip
+    claim = checks.claims()["pruning_speedup"].high
     return Speed(record["processor"]["processor"], network["name"], fewer["name"], lines, claim)
 
 

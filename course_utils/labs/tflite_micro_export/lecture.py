@@ -11,7 +11,7 @@ NETWORK = "fashion_cnn"
 
 
 def rows() -> list[Row]:
-    """Operators counted in the packages; file and arena of a network; boards' datasheets. -> rows"""
+    """Operators of the packages, file and arena of a network, boards' datasheets. -> rows"""
     return [*_operators(), *_sizes(), *_boards()]
 
 
@@ -37,13 +37,13 @@ def _sizes():
     return [
         Row(
             "storage",
-            Measured(float32["file_bytes"] / int8["file_bytes"], unit="times"),
+            Measured(float32["file_bytes"] / int8["file_bytes"], unit="×"),
             f"{NETWORK}: bytes of its float32 file / of its int8 file",
             why="Biases stay in 32 bits; scales, operators and names come on top.",
         ),
         Row(
             "ram",
-            Measured(float32["smallest_arena"] / int8["smallest_arena"], unit="times"),
+            Measured(float32["smallest_arena"] / int8["smallest_arena"], unit="×"),
             f"{NETWORK}: smallest arena in which TFLM runs it in float32 / in int8",
         ),
     ]
@@ -53,7 +53,11 @@ def _boards():
     boards = {board["name"]: board for board in data.boards()}
     nano, uno = boards["Arduino Nano 33 BLE"], boards["Arduino Uno R3"]
     return [
-        Row(claim, Measured(board[f"{part}_bytes"], unit="bytes"), f"{board['name']}: {board['source']}")
+        Row(
+            claim,
+            Measured(board[f"{part}_bytes"], unit="bytes"),
+            f"{board['name']}, by its makers: {board['source']}",
+        )
         for claim, board, part in (
             ("nano_flash", nano, "flash"),
             ("nano_ram", nano, "ram"),

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from course_utils.machines import data
 from course_utils.views.checks.look import Shown, mark_text
-from course_utils.views.checks.measured import Measured, as_measured, number_text, with_unit
+from course_utils.views.checks.measured import Measured, as_measured, with_unit
 from course_utils.views.tables import html_table
 
 
@@ -43,22 +43,20 @@ class Claim(NamedTuple):
     no_effect: float | None
 
     def __str__(self):
-        """The claim as a number: "4 times", "1.1 to 1.5 times", "at most 0.5 points"."""
+        """The claim as a number: "4 ×", "1.1 to 1.5 ×", "at most 0.5 points"."""
         low, high = self.low, self.high
         if low is None and high is None:
             return "no number"
-        about = "about " if self.about else ""
         if low == high:
-            text = about + number_text(low)
+            text = f"{'about ' if self.about else ''}{low:,.10g}"
         elif low is not None and low == self.no_effect:
-            text = "more than " + number_text(low)
-            text = f"up to {number_text(high)}" if high is not None else text
+            text = f"more than {low:,.10g}" if high is None else f"up to {high:,.10g}"
         elif high is None:
-            text = f"at least {number_text(low)}"
+            text = f"at least {low:,.10g}"
         elif low is None:
-            text = f"at most {number_text(high)}"
+            text = f"at most {high:,.10g}"
         else:
-            text = f"{number_text(low)} to {number_text(high)}"
+            text = f"{low:,.10g} to {high:,.10g}"
         return with_unit(text, self.unit)
 
 
@@ -156,7 +154,8 @@ class Row:
     def _cells(self):
         claim = self.says
         lecture = f"“{claim.words}”\n({claim.slide}): {claim}"
-        return self.what, lecture, str(self.number), f"{mark_text(self.state)}\n{self.reason}".strip()
+        said = f"{mark_text(self.state)}\n{self.reason}".strip()
+        return self.what, lecture, str(self.number), said
 
 
 @dataclass(frozen=True, repr=False)
