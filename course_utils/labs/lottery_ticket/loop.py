@@ -147,6 +147,7 @@ class Network:
     def __init__(self, network, weights, masks):
         self.layers = [layer for layer in models.ARCHITECTURES[network]
                        if layer["op"] not in ("flatten", "softmax")]  # fmt: skip
+        self.batch = 100 if any(layer["op"] == "conv2d" for layer in self.layers) else 1000
         self.names = list(weights)
         self.shapes = {name: weights[name].shape for name in self.names}
         size = sum(w.size for w in weights.values())
@@ -214,9 +215,9 @@ class Network:
         self.m[np.abs(self.m) < 1e-25] = 0
         self.v[self.v < 1e-30] = 0
 
-    def measure(self, x, y, batch=1000):
+    def measure(self, x, y):
         """-> (mean cross-entropy, share of right answers)"""
-        loss, correct = 0.0, 0
+        loss, correct, batch = 0.0, 0, self.batch
         for first in range(0, len(y), batch):
             z, own = self._forward(x[first : first + batch]), y[first : first + batch]
             z = z - z.max(axis=1, keepdims=True)
@@ -235,8 +236,10 @@ class Network:
                 saved.append((layer, into, x))
                 continue
             if layer["op"] == "conv2d":
+                n, h, w, _ = x.shape
                 into = _patches(x)
                 x = into @ self.w[f"{name}/kernel"].reshape(into.shape[-1], -1)
+                x = x.reshape(n, h - 2, w - 2, -1)
             else:
                 into = x.reshape(len(x), -1)
                 x = into @ self.w[f"{name}/kernel"]
@@ -262,29 +265,33 @@ class Network:
             if layer.get("activation") == "relu":
                 d *= out > 0
             name, flat = layer["name"], d.reshape(-1, d.shape[-1])
-            rows = into.reshape(-1, into.shape[-1])
             kernel = self.w[f"{name}/kernel"]
-            np.matmul(rows.T, flat, out=self.g[f"{name}/kernel"].reshape(len(rows.T), -1))
-            flat.sum(axis=0, out=self.g[f"{name}/bias"])
+            np.matmul(into.T, flat, out=self.g[f"{name}/kernel"].reshape(into.shape[1], -1))
+            np.matmul(np.ones(len(flat), np.float32), flat, out=self.g[f"{name}/bias"])
             if i == 0:
                 return
             d = flat @ kernel.reshape(-1, kernel.shape[-1]).T
             if layer["op"] == "conv2d":
-                d = _spread(d.reshape(into.shape), kernel.shape[2])
+                d = _spread(d, out.shape, kernel.shape[2])
 
 
 def _patches(x):
-    """(n, h, w, c) -> (n, h - 2, w - 2, 9 c): what each 3x3 window sees."""
+    """(n, h, w, c) -> (n (h - 2) (w - 2), 9 c): what each 3x3 window sees, one row a window."""
     n, h, w, c = x.shape
+    if c == 1:  # long rows to copy: one for each place of the window
+        out = np.empty((9, n, h - 2, w - 2), np.float32)
+        for i in range(9):
+            out[i] = x[:, i // 3 : i // 3 + h - 2, i % 3 : i % 3 + w - 2, 0]
+        return out.reshape(9, -1).T
     out = np.empty((n, h - 2, w - 2, 9, c), np.float32)
     for i in range(9):
         out[:, :, :, i] = x[:, i // 3 : i // 3 + h - 2, i % 3 : i % 3 + w - 2]
-    return out.reshape(n, h - 2, w - 2, 9 * c)
+    return out.reshape(-1, 9 * c)
 
 
-def _spread(d, channels):
-    """The gradient of `_patches`."""
-    n, h, w, _ = d.shape
+def _spread(d, shape, channels):
+    """The gradient of `_patches`, for windows (n, h, w)."""
+    n, h, w, _ = shape
     d = d.reshape(n, h, w, 9, channels)
     out = np.zeros((n, h + 2, w + 2, channels), np.float32)
     for i in range(9):
@@ -305,10 +312,11 @@ def _pool(x):
 
 
 def _unpool(d, into, out):
-    """The gradient of `_pool`: it goes to the first corner that was the largest."""
-    result, free = np.zeros(into.shape, np.float32), np.ones(out.shape, bool)
+    """The gradient of `_pool`: it goes to the corner that was the largest.
+
+    Corners that tie are ReLU's zeros here, and ReLU passes no gradient on there.
+    """
+    result = np.zeros(into.shape, np.float32)
     for target, value in zip(_corners(result), _corners(into), strict=True):
-        chosen = (value == out) & free
-        np.multiply(d, chosen, out=target)
-        free &= ~chosen
+        np.multiply(d, value == out, out=target)
     return result

@@ -78,6 +78,12 @@ def same_inputs(masks, rng):
     }
 
 
+def controls(masks, seed, number):
+    """The masks drawn by chance for one round of one seed."""
+    rng = np.random.default_rng([seed, number])
+    return {"random": random_masks(masks, rng), "same_inputs": same_inputs(masks, rng)}
+
+
 def left(masks) -> float:
     """The share of all kernels' weights that is left."""
     return sum(int(m.sum()) for m in masks.values()) / sum(m.size for m in masks.values())
@@ -100,3 +106,18 @@ def unpack(old, bits):
         new[name][mask] = stays[first : first + n]
         first += n
     return new
+
+
+def pack_all(masks):
+    """A list of masks, each within the one before, as bytes; the first, which is whole, is not."""
+    return np.concatenate([pack(old, new) for old, new in zip(masks, masks[1:], strict=False)])
+
+
+def unpack_all(whole_masks, stored):
+    """The list of masks that `pack_all` stored, the whole one first."""
+    found, first = [whole_masks], 0
+    while first < len(stored):
+        count = -(-sum(int(mask.sum()) for mask in found[-1].values()) // 8)
+        found.append(unpack(found[-1], stored[first : first + count]))
+        first += count
+    return found
