@@ -10,7 +10,7 @@ ENTRIES = (
         lambda: scenes.film()[16],
         figures.draw_film,
         figures.alt_film,
-        lecture="dense, randomly-initialized, feed-forward networks contain subnetworks",
+        lecture="winning tickets that are less than 10-20% of the size",
         claim=figures.claim_film,
     ),
     Entry(

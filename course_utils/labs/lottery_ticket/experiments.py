@@ -19,7 +19,7 @@ SEEDS = (1, 2, 3, 4, 5)
 ROUNDS = 20
 # The controls follow at these rounds; the ticket itself at all.
 CONTROL_ROUNDS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 18, 20)
-CONTROLS = ("reinitialized", "random", "one_shot", "same_inputs")
+SAME_INPUTS_ROUNDS = (4, 8, 12, 16, 20)  # of one control more
 LENET = "lenet_300_100"
 # Adam's rate and the batch are the paper's. The number of steps was fixed on seed 1: three times
 # the step at which the dense network's validation loss is lowest.
@@ -70,7 +70,8 @@ class Lenet:
             drawn = tickets.controls(masks, seed, number)
             self.train(seed, "random", number, initial, drawn["random"])
             self.train(seed, "one_shot", number, initial, tickets.one_shot(dense, masks))
-            self.train(seed, "same_inputs", number, initial, drawn["same_inputs"])
+            if number in SAME_INPUTS_ROUNDS:
+                self.train(seed, "same_inputs", number, initial, drawn["same_inputs"])
 
     def chain(self, seed):
         """The dense network and the tickets of all rounds: [(masks, what the run left)]"""
@@ -130,8 +131,8 @@ class Lenet:
             "inputs": inputs(f"checkpoints/{LENET}_init.npz"),
             "arrays": "curves: validation loss and accuracy at every look, one run for each row; "
             "masks_SEED: of the weights left before each round, which stay, np.packbits, round "
-            "after round; masks_one_shot: the same of seed 1's one-shot masks; sample: some weights of the first kernel, final: their values after each "
-            "round's training, seed 1",
+            "after round; masks_one_shot: the same of seed 1's one-shot masks; sample: some "
+            "weights of the first kernel, final: their values after each round's training, seed 1",
             "rows": self.rows,
         }
         return record, {"curves": np.array(self.curves, np.float16), **self.arrays}, (LENET,)
@@ -184,8 +185,11 @@ class Cnn:
         recipe = {**CNN_RECIPE, "steps": CNN_RECIPE["steps"] - before, "learning_rate": rate}
 
         def compute():
-            run = loop.train(CNN, start, self.images, masks=masks, seed=seed, first_step=before,
-                             keep_at=REWIND_STEP if method == "dense" else None, **recipe)  # fmt: skip
+            keep_at = REWIND_STEP if method == "dense" else None
+            run = loop.train(
+                CNN, start, self.images, masks=masks, seed=seed, first_step=before,
+                keep_at=keep_at, **recipe,
+            )  # fmt: skip
             return measured(CNN, run, self.images, method in ("dense", "ticket", "late"))
 
         part = part_of("lottery_rewinding", [CNN, rate, method, number, seed], masks, start,

@@ -124,7 +124,7 @@ def claim_film(state: Film) -> bool:
 
 
 def draw_film(state: Film, figure=None):
-    """Draw the mask over the image, the weights' paths, accuracy and stop of one round. -> Figure"""
+    """Draw one round: mask over the image, paths of weights, accuracy and stop. -> Figure"""
     if figure is None:
         figure = style.figure(width=8.8, height=4.6)
         with style.rc():
@@ -201,8 +201,10 @@ def _over_left(ax, lines, label, dense=True, ticks=LEFT_TICKS):
     for line in lines:
         look = LOOKS[line.method]
         ax.fill_between(line.left, line.low, line.high, color=look.color, alpha=0.15, linewidth=0)
-        ax.plot(line.left, line.value, color=look.color, linestyle=look.linestyle,
-                marker=look.marker, markersize=3.5, linewidth=1.4, label=SHORT[line.method])  # fmt: skip
+        ax.plot(
+            line.left, line.value, color=look.color, linestyle=look.linestyle, linewidth=1.4,
+            marker=look.marker, markersize=3.5, label=SHORT[line.method],
+        )  # fmt: skip
     if dense:
         ax.axhline(lines[0].value[0], color=style.INK, linewidth=0.9, linestyle=":")
     smallest = min(line.left.min() for line in lines)
@@ -248,15 +250,17 @@ def draw_methods(state: Methods, figure=None):
             _difference_axes(figure, right, state)
     moving = figure.moving
     moving["at"].set_xdata([state.left, state.left])
-    for method, gain in (("dense", state.of_dense), *state.ahead.items()):
-        moving[f"{method} value"].set_xdata([gain.value])
-        moving[f"{method} interval"].set_xdata([gain.low, gain.high])
+    for line in state.lines:
+        method = "dense" if line.method == "ticket" else line.method
+        gain = state.of_dense if method == "dense" else state.ahead.get(method)
+        moving[f"{method} value"].set_xdata([gain.value if gain else np.nan])
+        moving[f"{method} interval"].set_xdata([gain.low, gain.high] if gain else [np.nan] * 2)
     moving["title"].set_text(f"{state.left:.1%} of the weights left")
     return figure
 
 
 def _difference_axes(figure, ax, state):
-    names = ("dense", *state.ahead)
+    names = ("dense", *(line.method for line in state.lines[1:]))
     ax.axvline(0, color=style.INK, linewidth=0.9)
     for y, method in enumerate(names):
         look = LOOKS[method]

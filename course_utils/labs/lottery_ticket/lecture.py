@@ -1,4 +1,4 @@
-"""What the lecture's second paper says of winning tickets, beside what was recorded (notebook 04)."""
+"""What the lecture's second paper says of tickets, beside what was recorded (notebook 04)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ def rows() -> list[Row]:
     small = scenes.left(last)
     above = [number for number in scenes.rounds() if number and scenes.left(number) > PAPER]
     sizes = f"rounds 1 to {above[-1]}, {scenes.left(above[0]):.0%} to {scenes.left(above[-1]):.0%}"
-    chosen = (
-        "The smallest ticket whose mean validation accuracy is not below the dense network's."
-    )
+    chosen = "The smallest ticket whose mean validation accuracy is not below the dense network's."
     size = f"{scenes.left(scenes.SMALL):.1%} of the weights"
     return [
         Row(

@@ -45,8 +45,10 @@ def rounds(prune_round: Callable, rewind: Callable, stop: Callable, number=3) ->
     with widgets.progress_bar("Training, pruning, rewinding") as report:
 
         def train(name, start, masks, done):
-            run = loop.train(network, start, images, masks=masks, **recipe,
-                             progress=lambda step, _: report(done * STEPS + step, total))  # fmt: skip
+            run = loop.train(
+                network, start, images, masks=masks, **recipe,
+                progress=lambda step, _: report(done * STEPS + step, total),
+            )  # fmt: skip
             at = _step(stop, run)
             i = int(np.flatnonzero(run.steps == at)[0])
             found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -39,9 +40,7 @@ def record():
 @cache
 def rows() -> dict[tuple, dict]:
     """The recorded runs of LeNet-300-100: {(method, round, seed): row}"""
-    found = {(row["method"], row["round"], row["seed"]): row for row in record()["rows"]}
-    # After one round, the one-shot mask is the ticket's; the dense network is round 0 of all.
-    return found
+    return {(row["method"], row["round"], row["seed"]): row for row in record()["rows"]}
 
 
 def seeds():
@@ -141,7 +140,7 @@ def methods(number=SMALL) -> Methods:
     return Methods(
         NETWORK, number, left(number), len(seeds()),
         tuple(line(method, "test") for method in METHODS),
-        {method: ahead("ticket", method, number) for method in METHODS[1:]},
+        {m: ahead("ticket", m, number) for m in METHODS[1:] if number in rounds(m)},
         ahead_of_dense("ticket", number),
     )  # fmt: skip
 
@@ -214,9 +213,20 @@ def film(method="ticket") -> list[Film]:
             goes = stays & ~masks(method, number + 1)[first].ravel()[stored["sample"]]
         found.append(
             Film(
-                NETWORK, method, NAMES[method], number, left(number),
-                mask.sum(axis=1).reshape(28, 28), mask.shape[1],
-                before, after, stays, goes, test, stop, i,
+                NETWORK,
+                method,
+                NAMES[method],
+                number,
+                left(number),
+                mask.sum(axis=1).reshape(28, 28),
+                mask.shape[1],
+                before,
+                after,
+                stays,
+                goes,
+                test,
+                stop,
+                i,
             )  # fmt: skip
         )
     return found
@@ -230,16 +240,25 @@ def lit() -> np.ndarray:
 # --- tables ---------------------------------------------------------------------------------
 
 
+def _bare(measured: Measured) -> str:
+    """The number and its interval without a unit, which the table's head says."""
+    return str(replace(measured, unit=""))
+
+
 def differences(what="test") -> Table:
     """The ticket against every control, paired by seed, at several rounds."""
-    head = ("weights left", "ticket", "ahead of dense",
-            *(f"ahead of: {short}" for short in ("one-shot", "shuffled", "random", "new weights")))
+    head = (
+        "weights left",
+        "ticket, %",
+        "ahead of dense",
+        *(f"of {short}" for short in ("one-shot", "shuffled", "random mask", "new weights")),
+    )
     body = [
         (
             f"{left(number):.1%}",
-            str(mean(values("ticket", number, what), "%")),
-            str(ahead_of_dense("ticket", number, what)),
-            *(str(ahead("ticket", method, number, what)) for method in METHODS[1:]),
+            _bare(mean(values("ticket", number, what), "%")),
+            _bare(ahead_of_dense("ticket", number, what)),
+            *(_bare(ahead("ticket", method, number, what)) for method in METHODS[1:]),
         )
         for number in SMALLER
     ]  # fmt: skip
@@ -254,13 +273,13 @@ def speeds() -> Table:
     """The early-stopping steps at several rounds."""
     shown = ("ticket", "one_shot", "same_inputs", "random", "reinitialized")
     head = ("weights left", *(NAMES[m].split(":")[0].split(",")[0] for m in shown),
-            "dense / ticket")  # fmt: skip
-    body = [("100.0%", str(mean(values("dense", 0, "stop"))), *[""] * len(shown))]
+            "dense / ticket, times")  # fmt: skip
+    body = [("100.0%", _bare(mean(values("dense", 0, "stop"))), *[""] * len(shown))]
     body += [
         (
             f"{left(number):.1%}",
-            *(str(mean(values(method, number, "stop"))) for method in shown),
-            str(times_as_fast("ticket", number)),
+            *(_bare(mean(values(method, number, "stop"))) for method in shown),
+            _bare(times_as_fast("ticket", number)),
         )
         for number in SMALLER
     ]
@@ -272,7 +291,7 @@ def mask_or_weights() -> Table:
     body = [
         (
             f"{left(number):.1%}",
-            *(str(ahead("ticket", method, number))
+            *(_bare(ahead("ticket", method, number))
               for method in ("reinitialized", "same_inputs", "random")),
         )
         for number in SMALLER
@@ -337,7 +356,8 @@ def rewinding() -> Rewinding:
             points = [mean(rewinding_values(rate, method, number)) for number in at]
             lines.append(
                 Line(
-                    method, NAMES[method],
+                    method,
+                    NAMES[method],
                     np.array([rewinding_left(number) for number in at]),
                     np.array([p.value for p in points]),
                     np.array([p.interval[0] for p in points]),
@@ -372,10 +392,10 @@ def doubts() -> Table:
             ("rewound to an early step, against to the start", "late", "ticket"),
         ):
             gain = rewinding_ahead(rate, one, other, last)
-            body.append((words, f"{rate:g}", str(gain), shown(gain)))
+            body.append((words, f"{rate:g}", _bare(gain), shown(gain)))
         gain = mean(rewinding_values(rate, "ticket", last) - rewinding_values(rate, "dense", 0),
                     "points")  # fmt: skip
-        body.append(("rewound to the start, against dense", f"{rate:g}", str(gain), shown(gain)))
+        body.append(("rewound to the start, against dense", f"{rate:g}", _bare(gain), shown(gain)))
     return Table(
         f"fashion_cnn with {rewinding_left(last):.1%} of its weights: points ahead, paired by "
         f"seed, {len(rewinding_record()['seed'])} seeds",
@@ -411,17 +431,17 @@ def int8() -> Table:
         own = [row for row in rows_ if row["round"] == number]
         lost = np.array([100 * (row["float32"] - row["int8"]) / n for row in own])
         dense = lost if dense is None else dense
-        more = "" if number == 0 else str(mean(lost - dense, "points"))
+        more = "" if number == 0 else _bare(mean(lost - dense, "points"))
         body.append((
             f"{own[0]['left']:.1%}",
-            str(mean([100 * row["float32"] / n for row in own], "%")),
-            str(mean([100 * row["int8"] / n for row in own], "%")),
-            str(mean(lost, "points")), more,
+            _bare(mean([100 * row["float32"] / n for row in own], "%")),
+            _bare(mean([100 * row["int8"] / n for row in own], "%")),
+            _bare(mean(lost, "points")), more,
             f"{np.mean([row['bytes'] for row in own]):,.0f}",
             f"{np.mean([row['gzip'] for row in own]):,.0f}",
         ))  # fmt: skip
     return Table(
         f"float32 and int8 on the test images, {len(int8_record()['seed'])} seeds",
-        ("weights left", "float32", "int8", "lost in int8", "more than dense, by seed",
+        ("weights left", "float32, %", "int8, %", "points lost", "more than dense, by seed",
          "int8 file, bytes", "gzip of it"), body,
     )  # fmt: skip
