@@ -63,8 +63,8 @@ checks.predict(
     scenes.CHOICES,
     unit="points",
     reveal=lambda: scenes.ahead_of_dense("random", scenes.SMALL),
-    because="Chance picks other weights than training does. At this size even a random network "
-    "does not fail; it falls behind, and further as less is left.",
+    because="Even a random sixth of the weights learns well here: this task does not need many. "
+    "What chance picks falls behind as less is left, as you will see below.",
 )
 
 # %% [markdown]
@@ -81,9 +81,8 @@ checks.after(PREDICTED, explorers.film)
 # %% [markdown]
 # Three things to look for:
 #
-# - does pruning keep the middle of the image, where the garments are, or its border? A pixel that
-#   is nearly always black moves its weights only when it is lit, and its weights stay large or
-#   small as chance made them.
+# - does pruning keep the middle of the image, where the garments are, or its border? Adam divides
+#   every gradient by its usual size: what does that do to the weights of a pixel that is seldom lit?
 # - which weights go: those that were small at first, or those that training made small?
 # - how far down does the accuracy hold? And the early-stopping step, on the lower right?
 #

@@ -6,7 +6,8 @@ from course_utils.views.entry import Entry
 ENTRIES = (
     Entry(
         "fig-lottery-mask",
-        "PLACEHOLDER",
+        "The winning ticket's mask over the image: pruning keeps more connections of the border, "
+        "which is seldom lit, than of the middle, where the garments are.",
         lambda: scenes.film()[16],
         figures.draw_film,
         figures.alt_film,
@@ -15,7 +16,8 @@ ENTRIES = (
     ),
     Entry(
         "fig-lottery-accuracy",
-        "PLACEHOLDER",
+        "With 7 % of its weights the rewound ticket is not shown to be behind the dense network, "
+        "and is ahead of its own mask with new weights and of a random mask.",
         lambda: scenes.methods(12),
         figures.draw_methods,
         figures.alt_methods,
@@ -24,7 +26,8 @@ ENTRIES = (
     ),
     Entry(
         "fig-lottery-speed",
-        "PLACEHOLDER",
+        "With 7 % of its weights left, a ticket has learned long before its own mask with new "
+        "weights or a random mask, whose losses are lowest near the last step.",
         lambda: scenes.curves(12),
         figures.draw_curves,
         figures.alt_curves,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from course_utils.views.tables import Table
 
 STEPS = 1000  # the recorded runs' early stop lies before
 MOST_ROUNDS = 8
+KEPT_RUNS = 20  # in memory, 2 MB each
+_DONE: dict[bytes, loop.Run] = {}
 
 
 class Own(NamedTuple):
@@ -40,15 +43,11 @@ def rounds(prune_round: Callable, rewind: Callable, stop: Callable, number=3) ->
     network, images = experiments.LENET, data.load("fashion_mnist")
     initial = loop.initial_weights(network, 1)
     masks, start, found = tickets.whole(initial), initial, []
-    recipe = {**experiments.RECIPE, "steps": STEPS}
     total = STEPS * (number + 2)
     with widgets.progress_bar("Training, pruning, rewinding") as report:
 
         def train(name, start, masks, done):
-            run = loop.train(
-                network, start, images, masks=masks, **recipe,
-                progress=lambda step, _: report(done * STEPS + step, total),
-            )  # fmt: skip
+            run = _train(start, masks, images, lambda step: report(done * STEPS + step, total))
             at = _step(stop, run)
             i = int(np.flatnonzero(run.steps == at)[0])
             found.append(
@@ -84,6 +83,24 @@ def rounds(prune_round: Callable, rewind: Callable, stop: Callable, number=3) ->
             for own in found
         ],
     )  # fmt: skip
+
+
+def _train(start, masks, images, report):
+    """A training run; one that was done before from the same weights and masks is not repeated."""
+    key = hashlib.sha256(str(STEPS).encode())
+    for name, w in start.items():
+        mask = masks.get(name, True)
+        key.update(np.where(mask, w, 0).astype(np.float32).tobytes() + np.packbits(mask).tobytes())
+    key = key.digest()
+    if key not in _DONE:
+        _DONE[key] = loop.train(
+            experiments.LENET, start, images, masks=masks,
+            **{**experiments.RECIPE, "steps": STEPS}, progress=lambda step, _: report(step),
+        )  # fmt: skip
+        while len(_DONE) > KEPT_RUNS:
+            _DONE.pop(next(iter(_DONE)))
+    report(STEPS)
+    return _DONE[key]
 
 
 def rewind(initial, trained, mask):
