@@ -366,7 +366,14 @@ def draw_rewinding(state: Rewinding, figure=None):
         with style.rc():
             axes = figure.subplots(1, len(state.panels), sharey=True)
             for ax, (rate, lines) in zip(axes, state.panels.items(), strict=True):
-                _over_left(ax, lines, "")
+                _over_left(ax, [line for line in lines if len(line.left) > 1], "")
+                for i, line in enumerate(line for line in lines if len(line.left) == 1):
+                    look = LOOKS[line.method]  # side by side, so that their intervals can be seen
+                    ax.errorbar(
+                        line.left * 1.04 ** (2 * i - 1), line.value,
+                        [line.value - line.low, line.high - line.value], color=look.color,
+                        fmt=look.marker, capsize=4, label=SHORT[line.method],
+                    )  # fmt: skip
                 ax.set(title=f"learning rate {rate:g}", xlabel="weights left")
             axes[0].set_ylabel("test accuracy in %")
             axes[0].legend(loc="lower left", fontsize=8)

@@ -272,10 +272,9 @@ def differences(what="test") -> Table:
 def speeds() -> Table:
     """The early-stopping steps at several rounds."""
     shown = ("ticket", "one_shot", "same_inputs", "random", "reinitialized")
-    head = ("weights left", *(NAMES[m].split(":")[0].split(",")[0] for m in shown),
-            "dense / ticket, times")  # fmt: skip
-    body = [("100.0%", _bare(mean(values("dense", 0, "stop"))), *[""] * len(shown))]
-    body += [
+    head = ("weights left", "ticket", "one-shot mask", "shuffled mask", "random mask",
+            "new weights", "dense / ticket, times")  # fmt: skip
+    body = [
         (
             f"{left(number):.1%}",
             *(_bare(mean(values(method, number, "stop"))) for method in shown),
@@ -283,7 +282,12 @@ def speeds() -> Table:
         )
         for number in SMALLER
     ]
-    return Table("Early-stopping step, mean and 95 % interval", head, body)
+    last = record()["recipe"]["steps"]
+    dense = _bare(mean(values("dense", 0, "stop")))
+    return Table(
+        f"Early-stopping step of {last:,}, mean and 95 % interval; the dense network: {dense}",
+        head, body,
+    )  # fmt: skip
 
 
 def mask_or_weights() -> Table:
@@ -352,7 +356,8 @@ def rewinding() -> Rewinding:
     for rate in own["learning_rates"]:
         lines = []
         for method in ("ticket", "late", "random", "reinitialized"):
-            at = [0] + sorted({n for r, m, n, _ in rewinding_rows() if r == rate and m == method})
+            at = sorted({n for r, m, n, _ in rewinding_rows() if r == rate and m == method})
+            at = [0, *at] if len(at) > 1 else at  # a control of the last round is a point
             points = [mean(rewinding_values(rate, method, number)) for number in at]
             lines.append(
                 Line(
@@ -396,9 +401,12 @@ def doubts() -> Table:
         gain = mean(rewinding_values(rate, "ticket", last) - rewinding_values(rate, "dense", 0),
                     "points")  # fmt: skip
         body.append(("rewound to the start, against dense", f"{rate:g}", _bare(gain), shown(gain)))
+    stops = [row["stop"] for row in rewinding_record()["rows"]]
+    unfinished = sum(stop == rewinding_record()["recipe"]["steps"] for stop in stops)
     return Table(
         f"fashion_cnn with {rewinding_left(last):.1%} of its weights: points ahead, paired by "
-        f"seed, {len(rewinding_record()['seed'])} seeds",
+        f"seed, {len(rewinding_record()['seed'])} seeds ({unfinished} of {len(stops)} runs have "
+        "their lowest loss at the last step)",
         ("what is compared", "learning rate", "ahead by", "is a difference shown?"), body,
     )  # fmt: skip
 
