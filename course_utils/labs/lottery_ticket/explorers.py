@@ -27,7 +27,7 @@ def film() -> widgets.Sweeps:
             description=f"{scenes.NETWORK}, round by round",
             slider="round",
             alt=figures.alt_film,
-            index=4,
+            index=[state.round for state in states].index(scenes.SMALL),
         )
 
     return widgets.Sweeps(

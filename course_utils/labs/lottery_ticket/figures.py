@@ -126,7 +126,7 @@ def claim_film(state: Film) -> bool:
 def draw_film(state: Film, figure=None):
     """Draw one round: mask over the image, paths of weights, accuracy and stop. -> Figure"""
     if figure is None:
-        figure = style.figure(width=8.8, height=4.6)
+        figure = style.figure(width=8.5, height=4.2)
         with style.rc():
             grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 0.8, 1.0])
             _mask_axes(figure, figure.add_subplot(grid[:, 0]))
@@ -156,7 +156,7 @@ def _mask_axes(figure, ax):
     ax.grid(False)
     bar = figure.colorbar(picture, ax=ax, orientation="horizontal", shrink=0.85, aspect=22,
                           extend="max", pad=0.02)  # fmt: skip
-    bar.set_label("times the average of this round")
+    bar.set_label("times the average\nof this round")
     figure.moving["mask"] = picture
     figure.moving["left"] = ax.text(
         0.5, 0.03, "", transform=ax.transAxes, ha="center", color=style.INK, animated=True,
