@@ -4,8 +4,8 @@ One step of the lottery ticket paper: the mean cross-entropy of a batch, its gra
 pruned weight is never touched: it starts at zero, its gradient is not used, so it stays zero.
 
 Dense layers, 3x3 convolutions and 2x2 max pooling are all that the two networks need. On one
-thread this is as fast as a compiled TensorFlow loop (`benchmarks/lottery_training.py`), and a
-notebook needs no TensorFlow for it.
+thread it takes about as long as a compiled TensorFlow loop, less where few weights are left
+(`benchmarks/lottery_training.py`), and a notebook needs no TensorFlow for it.
 """
 
 from __future__ import annotations
