@@ -410,12 +410,13 @@ def stages(rest):
     notebooks = [*env.ROOT.glob("notebooks/*.ipynb"), *env.ROOT.glob("notebooks/solutions/*.ipynb")]
     notebooks = [str(path.relative_to(env.ROOT)) for path in notebooks]
     # Several at a time; the tests of a file, and so the cells of a notebook, stay in their order.
-    workers = ["-n", str(min(WORKERS, os.cpu_count() or 1)), "--dist", "loadfile"]
+    some = ["-n", str(min(WORKERS, os.cpu_count() or 1)), "--dist"]
+    workers = [*some, "loadfile"]
     return [
         ("unit", ["course_utils", "tests/unit", *workers, *rest]),
         ("notebook tools", ["tests/notebooks", *workers, *rest]),
         ("notebooks", ["--nbval", *sorted(notebooks), *workers, *rest]),
-        ("browser", ["tests/browser", *rest]),
+        ("browser", ["tests/browser", *some, "loadgroup", *rest]),  # a notebook each, or a group
     ]
 
 

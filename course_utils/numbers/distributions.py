@@ -2,11 +2,13 @@
 
 The lecture ("Weight Ranges") shows that most weights of AlexNet "are concentrated in a small
 range". Here the statement becomes numbers for any layer: how much of it lies within one standard
-deviation, how far the largest weight lies beyond, and how few of float32's exponents are used.
+deviation, what part of the range from the smallest to the largest half of it fills, how far the
+largest weight lies beyond, and how few of float32's exponents are used.
 """
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +59,33 @@ def describe(weights) -> Distribution:
         histogram=np.histogram(z.clip(SIGMA_EDGES[0], SIGMA_EDGES[-1]), SIGMA_EDGES)[0],
         exponents=np.bincount(float32_exponents(flat), minlength=256),
     )
+
+
+def middle_half(distribution):
+    """Return the part of the range, smallest to largest weight, that the middle half fills.
+
+    Spread evenly, half of the weights fill half of the range. The nearer to 0, the farther out lie
+    the few that stretch it.
+
+    >>> middle_half(describe(np.linspace(-3, 3, 5)))
+    0.5
+    """
+    low, high = (distribution.quantiles[list(QUANTILES).index(q)] for q in (0.25, 0.75))
+    return float((high - low) / (distribution.high - distribution.low))
+
+
+def normal_middle_half(count):
+    """Return about what `middle_half` is for `count` values of a normal distribution.
+
+    The more values, the farther out lies the farthest, so that it depends on how many there are.
+
+    >>> round(normal_middle_half(1_000), 2), round(normal_middle_half(1_000_000), 2)
+    (0.21, 0.14)
+    """
+    normal = NormalDist()
+    # Blom (1958): where the largest of `count` values is expected.
+    farthest = normal.inv_cdf((count - 0.375) / (count + 0.25))
+    return normal.inv_cdf(0.75) / farthest
 
 
 def share_within(weights, k):

@@ -31,9 +31,19 @@ if (!document.body.dataset.labKeys) {
 """
 
 
+# A picture is drawn on white. On JupyterLab's dark theme light and dark change places while hues
+# stay: white becomes the page's near-black, ink near-white. The lab's JupyterLab extension does the
+# same for the pictures that are no widgets.
+DARK = """
+[data-jp-theme-light="false"] :is(.lab-widget, .lab-ask) img
+  {filter: invert(.93) hue-rotate(180deg)}
+"""
+
+
 def in_page(css: str = "", script: str = KEYS) -> ipywidgets.HTML:
     """A style sheet and a script beside a widget; takes no room. In the script, `this` is there."""
+    load = html.escape(script)
     return ipywidgets.HTML(
-        f'<style>{css}</style><img src="{_DOT}" alt="" hidden onload="{html.escape(script)}">',
+        f'<style>{DARK}{css}</style><img src="{_DOT}" alt="" hidden onload="{load}">',
         layout={"height": "0", "margin": "0", "overflow": "hidden"},
     )

@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from course_utils.machines import data
+from course_utils.views import pointing
 
 GAP = 6  # pixels without change between two rectangles
 SHEET = 2_000_000  # pixels of a sheet: 8 MB while it is decoded
@@ -41,8 +42,10 @@ class Strip(NamedTuple):
     alts: list[str]  # the finding of each
     lines: list[str]  # the visible line below each
     frames: list[bytes]  # PNG
-    index: int  # where to start
+    index: int  # where to open
+    start: int  # where Reset goes
     size: tuple[int, int]  # CSS pixels
+    axes: list[list[dict]]  # of each, where its axes are: see `pointing`
 
 
 def save(path: str | Path, strips: Mapping[str, Strip], choice: str = "", first: str = "") -> None:
@@ -78,7 +81,7 @@ def page(strips: Mapping[str, Strip], choice: str = "", first: str = "") -> str:
     longest = max(len(label) for strip in strips.values() for label in strip.labels)
     fragment = _FRAGMENT.substitute(
         style=_STYLE,
-        script=_SCRIPT,
+        script=_SCRIPT.replace("READ", pointing.READ),
         title=html.escape(start.description),
         choose=choose,
         slider=html.escape(start.slider),
@@ -102,11 +105,13 @@ def pack(strips: Mapping[str, Strip]) -> dict:
     """What the page's script reads: texts, sheets, and where on them each picture's pieces are.
 
     Returns a dict: sheets (WebP in base64), tiles (of each its sheet and the row where it begins),
-    and strips, each with its texts, its boxes (left, top, width, height in pixels, the first is the
-    whole picture) and its frames (for each picture the number of the tile that goes in each box).
+    strips, each with its texts, its boxes (left, top, width, height in pixels, the first is the
+    whole picture), its frames (for each picture the number of the tile that goes in each box) and
+    its axes (for each picture a number), and axes.
     """
     numbers: dict[tuple[int, int], dict[bytes, int]] = {}  # size -> pixels -> number of the tile
     told = []
+    axes: dict[str, int] = {}  # as JSON -> its number
     for strip in strips.values():
         frames = np.stack([pixels_of(frame) for frame in strip.frames])
         height, width = frames.shape[1:]
@@ -129,7 +134,9 @@ def pack(strips: Mapping[str, Strip]) -> dict:
                 "alts": strip.alts,
                 "lines": strip.lines,
                 "index": strip.index,
+                "start": strip.start,
                 "size": strip.size,
+                "axes": [axes.setdefault(json.dumps(some), len(axes)) for some in strip.axes],
                 "boxes": [[x, y, right - x, bottom - y] for y, x, bottom, right in boxes],
                 "frames": list(zip(*tiles, strict=True)),
             }
@@ -143,7 +150,12 @@ def pack(strips: Mapping[str, Strip]) -> dict:
             places |= {known[piece]: (len(sheets), i * height) for i, piece in enumerate(some)}
             pixels = np.frombuffer(b"".join(some), np.uint32).reshape(-1, width)
             sheets.append(base64.b64encode(webp(pixels)).decode("ascii"))
-    return {"strips": told, "tiles": [places[i] for i in range(len(places))], "sheets": sheets}
+    return {
+        "strips": told,
+        "axes": [json.loads(some) for some in axes],
+        "tiles": [places[i] for i in range(len(places))],
+        "sheets": sheets,
+    }
 
 
 def changing_boxes(frames: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -218,7 +230,10 @@ _PAGE = Template("""\
 <meta name="color-scheme" content="light dark">
 <title>$title</title>
 <style>body {margin: 1rem auto; padding: 0 1rem; max-width: ${width}px;
-font-family: system-ui, sans-serif}</style>
+font-family: system-ui, sans-serif}
+@media screen and (prefers-color-scheme: dark) {
+.lab-explorer .lab-picture {background: none !important}
+.lab-picture > :is(img, canvas) {filter: invert(.93) hue-rotate(180deg)}}</style>
 </head>
 <body>
 <!-- An explorer: to paste it into a page, take all from here -->
@@ -236,10 +251,10 @@ _FRAGMENT = Template("""\
 <label><span class="lab-slider">$slider</span>
 <span class="lab-range"><input type="range" min="0" max="$last" value="$index">
 <span class="lab-reading" style="min-width: ${reading}ch" aria-hidden="true">$label</span></span>
-</label></div>
+</label><button type="button">Reset</button></div>
 <figure><div class="lab-picture" style="aspect-ratio: $width / $height; max-width: ${width}px"><img
  src="data:image/webp;base64,$still" alt="$alt" width="$width" height="$height"><canvas
- aria-hidden="true" hidden></canvas></div>
+ aria-hidden="true" hidden></canvas><span class="lab-point" aria-hidden="true" hidden></span></div>
 <figcaption>$line</figcaption></figure>
 <p class="lab-said" role="status"></p>
 <p class="lab-still">With JavaScript a slider moves this picture.</p>
@@ -251,14 +266,15 @@ _STYLE = """
 .lab-explorer {max-width: 100%; margin: 1em 0; line-height: 1.5}
 .lab-explorer .lab-title {font-weight: 600; margin: 0 0 .3em}
 .lab-explorer .lab-controls {display: flex; flex-wrap: wrap; gap: .3em 1.2em; align-items: center}
-.lab-explorer .lab-controls[hidden], .lab-explorer canvas[hidden] {display: none}
+.lab-explorer .lab-controls[hidden], .lab-explorer :is(canvas, .lab-point)[hidden]
+  {display: none}
 .lab-explorer label {display: flex; flex-wrap: wrap; gap: 0 .6em; align-items: center; margin: 0}
 .lab-explorer label:last-of-type {flex: 1 1 20em}
 .lab-explorer .lab-range {display: flex; gap: .8em; align-items: center; flex: 1 1 16em}
 .lab-explorer input {flex: 1; min-width: 0; height: 1.8em; margin: 0}
-.lab-explorer select {font: inherit; max-width: 100%}
+.lab-explorer select, .lab-explorer button {font: inherit; max-width: 100%}
 .lab-explorer .lab-reading {font-variant-numeric: tabular-nums}
-.lab-explorer input:focus-visible, .lab-explorer select:focus-visible
+.lab-explorer :is(input, select, button):focus-visible
   {outline: 3px solid #E67817; outline-offset: 2px}
 .lab-explorer figure {margin: .5em 0 0}
 .lab-explorer .lab-picture {position: relative; background: white}
@@ -267,7 +283,12 @@ _STYLE = """
 .lab-explorer figcaption {margin: .3em 0 0; text-align: left; color: inherit; font-size: 1em}
 .lab-explorer .lab-said {position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden;
   clip-path: inset(50%)}
+.lab-explorer .lab-point {position: absolute; pointer-events: none; white-space: nowrap;
+  padding: 1px 7px; border-radius: 3px; font-size: 13px; color: #fff; background: #222}
 @media print {.lab-explorer {break-inside: avoid}}
+.quarto-dark .lab-explorer .lab-picture {background: none}
+.quarto-dark .lab-explorer .lab-picture > :is(img, canvas)
+  {filter: invert(.93) hue-rotate(180deg)}
 """
 
 # Everything is found from the script's own place, so that several explorers on a page do not meet.
@@ -275,10 +296,11 @@ _SCRIPT = """
 (() => {
   const root = document.currentScript.closest('.lab-explorer');
   const find = what => root.querySelector(what);
-  const {strips, tiles, sheets} = JSON.parse(find('[type="application/json"]').textContent);
+  const {strips, axes, tiles, sheets} = JSON.parse(find('[type="application/json"]').textContent);
   const choice = find('select'), slider = find('input'), image = find('img');
   const canvas = find('canvas'), pen = canvas.getContext('2d', {alpha: false});
-  const line = find('figcaption');
+  const line = find('figcaption'), frame = find('.lab-picture'), told = find('.lab-point');
+  READ
   const bitmaps = new Map();  // sheet -> its picture, or the promise of it
   const needed = (strip, i) => new Set(strip.frames[i].map(tile => tiles[tile][0]));
 
@@ -292,9 +314,11 @@ _SCRIPT = """
     return bitmaps.get(sheet);
   };
 
-  // Where another choice would open: the same place if it has the same labels.
-  const opening = (strip, from) =>
-    String(from.labels) === String(strip.labels) ? slider.valueAsNumber : strip.index;
+  // Where another choice would open: at the same label if it has it.
+  const opening = (strip, from) => {
+    const same = strip.labels.indexOf(from.labels[slider.valueAsNumber]);
+    return same < 0 ? strip.index : same;
+  };
 
   // Kept decoded, so that they show at once: all pictures of the choice that shows, and those on
   // which its two neighbours would open.
@@ -338,9 +362,9 @@ _SCRIPT = """
     if (ask === asked) paint(strip, i);
   };
 
-  const choose = async before => {
+  const choose = async (before, to) => {
     const strip = chosen();
-    const i = before ? opening(strip, before) : strip.index;
+    const i = to ?? (before ? opening(strip, before) : strip.index);
     const [width, height] = strip.size;
     find('.lab-title').textContent = strip.description;
     root.setAttribute('aria-label', strip.description);
@@ -355,10 +379,29 @@ _SCRIPT = """
   };
 
   const chosen = () => strips[choice ? choice.selectedIndex : 0];
+  const first = choice ? choice.selectedIndex : 0;
   let now = chosen();
   slider.addEventListener('input', show);
   slider.addEventListener('change', () => setTimeout(decodeAhead));  // after the paint
   if (choice) choice.addEventListener('change', () => { choose(now); now = chosen(); });
+  find('button').addEventListener('click', () => {
+    if (choice) choice.selectedIndex = first;
+    slider.value = strips[first].start;
+    const before = now;
+    now = chosen();
+    choose(before, now.start);
+  });
+  frame.addEventListener('pointermove', event => {
+    const box = frame.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    const text = read(axes[now.axes[slider.valueAsNumber]], x / box.width, y / box.height,
+      [box.width, box.height]);
+    told.textContent = text;
+    told.hidden = !text;
+    told.style.left = Math.max(0, Math.min(x + 14, box.width - told.offsetWidth)) + 'px';
+    told.style.top = Math.max(0, y - told.offsetHeight - 10) + 'px';
+  });
+  frame.addEventListener('pointerleave', () => { told.hidden = true; });
   find('.lab-controls').hidden = false;
   find('.lab-still').remove();
   choose();

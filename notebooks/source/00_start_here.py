@@ -3,9 +3,9 @@
 #
 # **After this notebook you will be able to** say what a network costs a device in bytes, in
 # memory while it runs and in multiply–accumulates; compute how long it takes to send one over a
-# radio link; and use the predictions, explorers and checks of this laboratory.
+# radio link; tell the four networks of the suite apart; and use the predictions, explorers and checks of this laboratory.
 #
-# About 25 minutes. Nothing is downloaded: networks, data and recorded results are in the
+# About 35 minutes. Nothing is downloaded: networks, data and recorded results are in the
 # repository, and every file is checked before it is read.
 
 # %%
@@ -31,23 +31,93 @@ env.check_kernel()
 # 5. **Check yourself.** Your guesses and answers, in one table.
 
 # %% [markdown]
-# ## Predict
+# ## Words that come up everywhere
 #
-# The network that most notebooks use tells ten kinds of clothing apart in 28 × 28 images. It has
-# two convolutions, two dense layers and 56,714 weights. An over-the-air update sends them all.
+# | word | what it means here |
+# |---|---|
+# | float32 | a real number in 32 bits. Networks are trained in it, and it is how their weights are stored unless somebody changes that |
+# | int8 | a whole number from −128 to 127, in 8 bits. To *quantize* is to store real numbers as such codes |
+# | weights, activations | what a network has learned, the same for every input; and what its layers compute from one input |
+# | TensorFlow, Keras | what networks are trained with, on a computer |
+# | LiteRT | the new name of TensorFlow Lite: it runs a trained network from one `.tflite` file, on phones and computers |
+# | XNNPACK | the library of fast code with which LiteRT computes on a phone's or a computer's processor |
+# | TFLM | TensorFlow Lite Micro: it runs the same `.tflite` files on a microcontroller, without an operating system |
+# | kernel | two things: the weights of a layer, and the code that computes one kind of layer |
+# | depthwise | a convolution whose filters see one channel each; a 1 × 1 convolution then mixes the channels |
+# | fused | computed together with the layer before it: batch normalization and ReLU rarely run on their own |
+# | per channel | with a number for each output channel of a layer (a scale, for example), not one for the whole layer |
+# | seed | the number that chance starts from. The same seed gives the same training again; another gives another network, about as good |
+
+# %% [markdown]
+# ## What the networks see
+#
+# Three of the four networks look at Fashion-MNIST: photographs of clothing in ten classes. This
+# is the first test image of each class.
 
 # %%
-from course_utils.machines import data, models
+from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.start_here import scenes
+from course_utils.labs.start_here import exercises, explorers, scenes
 
+explorers.garments()
+
+# %% [markdown]
+# The fourth gets the motion of a smartwatch during a shoulder exercise: acceleration (*a*) and
+# rotation (*w*) along three axes. This is the first recording of its test set. The people who wear
+# the watch in the test set are not those of the training set.
+
+# %%
+explorers.recording()
+
+# %% [markdown]
+# ## The four networks
+#
+# Every notebook uses these four. Layers stand from input to output. Boxes with a background hold
+# weights; biases and batch normalization are counted in.
+#
+# **fashion_cnn** is in most notebooks. Its weights are in one layer and its work in another: what
+# makes its file smaller need not make it faster.
+
+# %%
+explorers.network("fashion_cnn")
+
+# %% [markdown]
+# **fashion_dscnn** is built as networks for phones are, from depthwise and 1 × 1 convolutions. It
+# is as accurate as fashion_cnn with a quarter of the weights. There is little left to take away.
+
+# %%
+explorers.network("fashion_dscnn")
+
+# %% [markdown]
+# **lenet_300_100** has dense layers only, so that each weight is used once for an input. It is the
+# network of two well-known papers on pruning, *Deep Compression* and *The Lottery Ticket
+# Hypothesis*.
+
+# %%
+explorers.network("lenet_300_100")
+
+# %% [markdown]
+# **watch_cnn** slides its kernels along time. It is small, and its accuracy depends on who wears
+# the watch, so that its interval is the widest.
+
+# %%
+explorers.network("watch_cnn")
+
+# %% [markdown]
+# ## Predict
+#
+# A device in the field gets an over-the-air update, and the update sends all of a network's
+# weights.
+
+# %%
 network = data.checkpoint("fashion_cnn")
+count = sum(weights.size for weights in network.weights.values())
 
 # %%
 checks.predict(
     "00.update",
-    "How long does it take to send its float32 weights over a link of 5.47 kbit/s, "
-    "LoRaWAN's data rate at spreading factor 7 and 125 kHz?",
+    f"How long does it take to send {network.name}'s {count:,} float32 weights over a link of "
+    "5.47 kbit/s, LoRaWAN's data rate at spreading factor 7 and 125 kHz?",
     {
         "less than 10 seconds": (0, 10),
         "10 to 60 seconds": (10, 60),
@@ -69,9 +139,16 @@ checks.predict(
 # too: this is the least.
 
 # %%
-from course_utils.labs.start_here import explorers
-
 explorers.fit()
+
+# %% [markdown]
+# Things to look for:
+#
+# - LeNet in float32 misses the flash of the Arduino Nano 33 BLE, the board of this course, by very
+#   little. How many bits does it take to fit?
+# - The Arduino Uno holds one network only. What stands in the way, flash or RAM, as you take bits
+#   away?
+# - For all but the Uno, RAM is no trouble here: these inputs are small.
 
 # %% [markdown]
 # ## Explain: five reasons, five numbers
@@ -81,61 +158,61 @@ explorers.fit()
 # ### 1. Latency and cost
 #
 # A network's work is counted in multiply–accumulates, MACs: one multiplication and one addition
-# to a running sum. A convolution of $k \times k$ does one for every output position, every output
-# channel, every position under the kernel and every input channel:
+# to a running sum. Every value that a convolution puts out is such a sum. It has a product for
+# each position under the kernel and each channel of the input.
 #
-# $$\text{MACs} = h_\text{out} \cdot w_\text{out} \cdot c_\text{out} \cdot k \cdot k \cdot
-# c_\text{in}$$
+# Write how many MACs the whole layer does. Shapes are (height, width, channels), the kernel's size
+# is (height, width); all are tuples of whole numbers.
+
 
 # %%
-for layer in models.describe(network.layers, network.input_shape):
-    shape = " × ".join(map(str, layer.output_shape))
-    print(f"{layer.name:8} output {shape:12} {layer.parameters:7,} weights {layer.macs:8,} MACs")
+def conv_macs(output_shape, input_shape, kernel_size):
+    # BEGIN SOLUTION
+    height, width, filters = output_shape
+    return height * width * filters * kernel_size[0] * kernel_size[1] * input_shape[2]
+    # END SOLUTION
 
-total_macs = sum(layer.macs for layer in models.describe(network.layers, network.input_shape))
-print(f"\n{total_macs:,} MACs for one image")
+
+checks.check("00.macs", conv_macs)
 
 # %% [markdown]
-# The weights are in `dense1`, the work is in `conv2`. What makes a file smaller need not make it
-# faster: keep the two apart.
-#
-# The Arduino Nano 33 BLE's Cortex-M4 runs at 64 MHz. If it finished one MAC in every cycle, which
-# is optimistic for float32, one image would take:
+# Your count on a whole network. A dense layer is a convolution as well: its input is an image of
+# one position, and so is its output. The caption says how long the Arduino Nano 33 BLE takes for
+# an input if it finishes one MAC in every cycle, which is optimistic for float32.
 
 # %%
 by_name = {board["name"]: board for board in data.boards()}
 nano = by_name["Arduino Nano 33 BLE"]
-print(f"{total_macs / nano['clock_hz'] * 1000:.1f} ms at one MAC per cycle")
+
+mine = checks.yours("00.macs", conv_macs, exercises.conv_macs)
+scenes.macs_table(mine, network.name, nano["clock_hz"])
 
 # %% [markdown]
-# The second convolution takes a 13 × 13 × 16 input to an 11 × 11 × 32 output with 3 × 3 kernels.
-# Compute its MACs with the formula; the check looks at your number.
+# And what depthwise layers are for: your function says what a full convolution of the same input
+# to the same output would cost.
 
 # %%
-conv2_macs = 11 * 11 * 32 * 3 * 3 * 16  # SOLUTION
-
-checks.check(
-    "00.macs", conv2_macs, output_shape=(11, 11, 32), input_shape=(13, 13, 16), kernel_size=(3, 3)
-)
+scenes.separable_table(mine)
 
 # %% [markdown]
 # ### 2. Devices with limits
 #
-# The explorer above in three numbers: the network's weights as float32 and as int8, and the
-# flash of the Arduino Uno.
+# The explorer above in numbers: each weight in four bytes, two or one, and the flash of two
+# boards.
 
 # %%
 uno = by_name["Arduino Uno R3"]
+scenes.bits_table("lenet_300_100", [nano, uno])
+
+# %%
 float32_bytes = sum(weights.nbytes for weights in network.weights.values())
-print(f"float32 {float32_bytes:,} bytes, int8 {float32_bytes // 4:,} bytes, "
-      f"Uno's flash {uno['flash_bytes']:,} bytes")
+scenes.bits_table(network.name, [nano, uno])
 
 # %% [markdown]
 # ### 3. Payload
 #
-# An update travels as bits, and a link's speed is in kilobits per second. A file's size is in
-# bytes. How many seconds does the network take as float32 over Bluetooth Low Energy at a useful
-# rate of 700 kbit/s?
+# A link's speed is in kilobits per second. A file's size is in bytes. How many seconds does
+# fashion_cnn take as float32 over Bluetooth Low Energy at a useful rate of 700 kbit/s? Its size:
 
 # %%
 print(f"{float32_bytes:,} bytes")
@@ -152,8 +229,7 @@ checks.check("00.payload", ble_seconds, model_bytes=float32_bytes, kbit_per_s=70
 # instructions and more. How many of the lab's boards have such a unit?
 
 # %%
-for name, info in by_name.items():
-    print(f"{name:24} {info['core']:18} floating-point unit: {info['fpu']}")
+scenes.boards_table()
 
 # %% [markdown]
 # ### 5. Special-purpose accelerators
@@ -171,11 +247,12 @@ print(f"float32 to int8 multiplier, partial-product bits: {24**2 / 8**2:.0f} to 
 # %% [markdown]
 # ## Measure
 #
-# The lecture sizes three frameworks by their operations. Here they are counted in the packages
-# that you have installed. TensorFlow Lite Micro's turn comes with its own notebook.
+# The lecture sizes its frameworks by their operations. Here they are counted in the packages that
+# you have installed. [Notebook 11](11_tflite_micro_export.ipynb) counts TFLM's as well and puts all
+# three beside the lecture's numbers.
 
 # %%
-checks.beside_lecture(scenes.framework_rows(), "How many operations a framework knows")
+scenes.operations_table()
 
 # %% [markdown]
 # ## Who does what
@@ -185,10 +262,10 @@ checks.beside_lecture(scenes.framework_rows(), "How many operations a framework 
 #
 # | who | decides | in this suite |
 # |---|---|---|
-# | data engineer | what is collected, and how it is split | the data sheets in `data/README.md` |
-# | data scientist | architecture, training, the accuracy that is enough | 01 to 04, 09 |
-# | optimization engineer | what to prune, which bits, what it may cost | 02, 03, 06 to 10 |
-# | embedded engineer | board, memory, kernels, power | 05, 07, 11 |
+# | data engineer | what is collected, and how it is split | the [data sheets](../data/README.md) |
+# | data scientist | architecture, training, the accuracy that is enough | [01](01_weight_distributions.ipynb), [09](09_quantization_aware_training.ipynb) |
+# | optimization engineer | what to prune, which bits, what it may cost | [02](02_magnitude_pruning.ipynb), [03](03_structured_pruning.ipynb), [06](06_float_to_int8.ipynb), [08](08_post_training_quantization.ipynb) |
+# | embedded engineer | board, memory, kernels, power | [05](05_floating_point.ipynb), [07](07_integer_arithmetic.ipynb), [11](11_tflite_micro_export.ipynb) |
 # | operations engineer | how updates reach devices, and how they are watched | payload, above |
 #
 # On a small team one person wears several of these hats. The measurements are what they hand to
@@ -212,7 +289,7 @@ checks.scoreboard()
 # %% [markdown]
 # ## Read next
 #
-# - Notebook 01 looks at the weights themselves.
+# - [Notebook 01](01_weight_distributions.ipynb) looks at the weights themselves.
 # - Gholami et al., *A Survey of Quantization Methods for Efficient Neural Network Inference*
 #   (arXiv:2103.13630), section 1: the same five reasons, with the research behind each. It is the
 #   lecture's first paper for discussion.

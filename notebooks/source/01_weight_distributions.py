@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 01 · Weight distributions: how small is "a small range"?
 #
-# **After this notebook you will be able to** describe a layer's weights by their spread σ, say
-# what share of them lies within ±1σ and how far the largest lies beyond, and explain which part
-# of float32 they leave unused.
+# **After this notebook you will be able to** say in numbers how concentrated a layer's weights
+# are, by their spread σ, by the part of their range that they fill and by the few that lie far
+# out; and explain which part of float32 they leave unused.
 #
 # About 30 minutes. The networks are this laboratory's own and EfficientNet-Lite0, an ImageNet
 # network for phones, as histograms of its real float32 weights.
@@ -18,51 +18,53 @@ env.check_kernel()
 # %% [markdown]
 # ## Predict
 #
-# The lecture shows AlexNet's weights and says that most are "concentrated in a small range". A
-# normal distribution has 68.3 % of its values within one standard deviation of the mean.
+# The lecture shows AlexNet's weights and says that most are "concentrated in a small range". Small
+# compared with what? With the range from the smallest weight to the largest. Sort a layer's
+# weights: if they were spread evenly, the middle half of them would fill half of that range.
 
 # %%
 import numpy as np
 
 from course_utils.views import checks
-from course_utils.numbers.distributions import NORMAL_WITHIN_1_SIGMA
-from course_utils.labs.weight_distributions import scenes
+from course_utils.labs.weight_distributions import exercises, explorers, lecture, scenes
 
 lite0 = scenes.efficientnet_lite0()
-within = np.array([d.within[0] for d in lite0.distributions])
+layers = len(lite0.names)
 
 # %%
 checks.predict(
     "01.concentrated",
-    f"In how many of EfficientNet-Lite0's {len(within)} layers do more than 68.3 % of the weights "
-    "lie within ±1σ?",
+    f"In how many of EfficientNet-Lite0's {layers} layers does the middle half of the weights "
+    "fill less than a tenth of the layer's range?",
     {
-        "fewer than a quarter": (0, len(within) / 4),
-        "a quarter to a half": (len(within) / 4, len(within) / 2),
-        "a half to three quarters": (len(within) / 2, len(within) * 3 / 4),
-        "more than three quarters": (len(within) * 3 / 4, len(within) + 1),
+        "fewer than a quarter": (0, layers / 4),
+        "a quarter to a half": (layers / 4, layers / 2),
+        "a half to three quarters": (layers / 2, layers * 3 / 4),
+        "more than three quarters": (layers * 3 / 4, layers + 1),
     },
     unit="layers",
-    reveal=lambda: int((within > NORMAL_WITHIN_1_SIGMA).sum()),
-    because="A layer with a sharp peak and long tails has more of its weights near the middle: "
-    "the few large ones stretch σ.",
+    reveal=lambda: scenes.in_a_tenth(lite0),
+    because="A few weights lie far out and stretch the range. The many stay near the middle, in a "
+    "part of it that is small even beside a normal distribution's.",
 )
 
 # %% [markdown]
 # ## Explore
 #
 # One layer at a time, from input to output. The upper plot is in units of the layer's own σ, so
-# that layers can be compared. With a logarithmic count you see the tails that the linear one
-# hides.
+# that layers can be compared; what lies farther out than its axis is counted in red at its ends.
+# With a logarithmic count you see the tails that the linear one hides. Below stands the layer's
+# range, and the part of it that the middle half fills.
 
 # %%
-from course_utils.labs.weight_distributions import explorers
-
 checks.after("01.concentrated", explorers.distributions)
 
 # %% [markdown]
-# Watch the depthwise layers of EfficientNet-Lite0, which have few weights. They will return in
-# notebook 06, where one scale has to serve a whole layer.
+# Things to look for:
+#
+# - the depthwise layers of EfficientNet-Lite0, which have few weights and long tails. They will
+#   return in notebook 06, where one scale has to serve a whole layer;
+# - the last layers of the suite's own networks, which are small. Is "concentrated" true of them?
 
 # %% [markdown]
 # ## Explain
@@ -71,8 +73,8 @@ checks.after("01.concentrated", explorers.distributions)
 #
 # $$\sigma_l = \sqrt{\frac{1}{n} \sum_i (w_i - \bar w)^2},$$
 #
-# and a weight is within ±kσ when its distance from the mean is at most k times σ. Write the share
-# of the weights that are: a number from 0 to 1.
+# and a weight is within ±kσ when its distance from the mean $\bar w$ is at most k times σ. Write the
+# share of the weights that are: a number from 0 to 1. `weights` is an array of any shape.
 
 
 # %%
@@ -86,52 +88,40 @@ def share_within(weights, k):
 checks.check("01.share", share_within)
 
 # %% [markdown]
+# Your function on every layer of the four networks, and on values that are no weights: some spread
+# evenly, some normal.
+
+# %%
+scenes.shares_table(checks.yours("01.share", share_within, exercises.share_within))
+
+# %% [markdown]
+# Two things to see. The last column repeats the one within ±1σ: the share counts in σ, so it
+# cannot tell a small range from a large one. And values spread evenly already have more than half of
+# themselves within ±1σ. This share alone does not show that weights are concentrated. The next
+# measures do.
+#
 # ## Measure
 #
-# "Concentrated" as a number for every layer of every network here. A layer passes if its share
-# within ±1σ is above the normal distribution's. The first table counts layers; the one below
-# it tells each layer's size, since a small layer can miss the mark by chance.
+# The part of the range that the middle half fills, in every network here. A large layer has more
+# chances of a weight far out, so each layer is also held against a normal distribution of as many
+# values.
 
 # %%
-rows = []
-for layers in [*scenes.own_networks(), lite0]:
-    shares = np.array([d.within[0] for d in layers.distributions])
-    above = int((shares > NORMAL_WITHIN_1_SIGMA).sum())
-    rows.append(
-        checks.Row(
-            layers.network,
-            lecture="most weight values are concentrated in a small range",
-            claim=above > len(shares) / 2,
-            measured=checks.Measured(above, unit=f"of {len(shares)} layers"),
-            topic="Weight Ranges",
-            why=f"Within ±1σ: {shares.min():.1%} of the weights in the flattest layer, "
-            f"{shares.max():.1%} in the most peaked.",
-        )
-    )
-caption = "In how many layers more than 68.3 % of the weights lie within ±1σ"
-checks.after("01.concentrated", lambda: checks.beside_lecture(rows, caption))
+networks = [*scenes.own_networks(), lite0]
+checks.after("01.concentrated", lambda: scenes.concentration_table(networks))
 
 # %% [markdown]
-# Every layer of the suite's own networks, in numbers:
+# The range is set by very few weights. How far out does the farthest lie, how much of the range
+# holds 99.8 % of a layer's weights, and how many lie beyond the plot's axis?
 
 # %%
-for layers in scenes.own_networks():
-    print(layers.network)
-    for name, d in zip(layers.names, layers.distributions, strict=True):
-        print(f"  {name:12} {d.count:7,} weights  σ {d.std:.3f}  within ±1σ {d.within[0]:.1%}")
+checks.after("01.concentrated", lambda: scenes.tails_table(networks))
 
 # %% [markdown]
-# The range itself is set by very few weights. How far out does the farthest lie, and how much of
-# the range from the smallest to the largest weight holds 99.8 % of them?
+# Beside the lecture, whose statement is about the large layers of a large network:
 
 # %%
-for layers in [*scenes.own_networks(), lite0]:
-    middle = [(d.quantiles[-2] - d.quantiles[1]) / (d.high - d.low) for d in layers.distributions]
-    print(
-        f"{layers.network:20} farthest weight, median layer {np.median(layers.largest):5.1f} σ, "
-        f"most {layers.largest.max():5.1f} σ; 99.8 % of the weights in "
-        f"{np.median(middle):.0%} of the range (median layer)"
-    )
+checks.after("01.concentrated", lambda: checks.beside_lecture(lecture.rows(), lecture.CAPTION))
 
 # %% [markdown]
 # ## What this wastes
@@ -170,14 +160,23 @@ checks.predict(
 # %%
 checks.after("01.used", lambda: explorers.exponents(lite0))
 
+# %% [markdown]
+# Is that because weights are concentrated? Held against values that are spread evenly, or normal:
+
 # %%
-checks.after("01.used", lambda: explorers.say_exponents(exponents))
+checks.after("01.used", lambda: scenes.needed_table(networks))
+
+# %% [markdown]
+# Hardly: values spread evenly need even fewer. Half of them lie between half the largest value and
+# the largest, a quarter in the power of two below, and so on. float32 is made for numbers that
+# differ by far more than the weights of one network do.
 
 # %% [markdown]
 # ### Explain
 #
 # Count them yourself: how many different exponents do a layer's nonzero weights have?
-# `np.frexp(weights)` returns a fraction and an exponent for each weight.
+# `np.frexp(weights)` returns two arrays, the fractions and the exponents of the weights. Zero has
+# no exponent of its own: leave it out.
 
 
 # %%
@@ -191,6 +190,13 @@ def exponents_used(weights):
 checks.check("01.bits", exponents_used)
 
 # %% [markdown]
+# Your count in every layer of the four networks:
+
+# %%
+mine = checks.yours("01.bits", exponents_used, exercises.exponents_used)
+checks.after("01.used", lambda: scenes.exponents_table(mine))
+
+# %% [markdown]
 # ## Check yourself
 
 # %%
@@ -199,6 +205,6 @@ checks.scoreboard()
 # %% [markdown]
 # ## Read next
 #
-# - Notebook 02 removes the weights in the middle.
+# - [Notebook 02](02_magnitude_pruning.ipynb) removes the weights in the middle.
 # - Han, Mao and Dally, *Deep Compression* (arXiv:1510.00149), from which the lecture's histogram
 #   of AlexNet comes: what pruning, shared values and Huffman codes make of such a distribution.

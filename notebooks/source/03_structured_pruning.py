@@ -5,7 +5,14 @@
 # network, train it on with its zeros held in place, remove channels so that the network really
 # is smaller, and say what zeros save in bytes and in time: in which format, on which code.
 #
-# About 100 minutes, in two sessions: break before *Fewer channels*. Whatever trains was recorded with five seeds.
+# About 100 minutes, in two sessions of about 35 and 65:
+#
+# 1. **fine-tuning and choosing**: what training on wins back, and which run to ship;
+# 2. **structure and speed**, from the heading *Second session* on: channels, patterns, bytes, time.
+#
+# Short of time? Leave out your own training run in the first session, and the conditions of
+# XNNPACK in the second. Whatever trains was recorded with five *seeds*: five runs that differ only
+# in the random numbers that they draw, such as the order of the images.
 
 # %%
 try:
@@ -23,7 +30,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.structured_pruning import explorers, scenes
+from course_utils.labs.structured_pruning import explorers, lecture, scenes
 
 # %%
 checks.predict(
@@ -59,72 +66,16 @@ checks.after("03.neurons", explorers.synapses_and_neurons)
 #   often?
 # - far to the right, units on the left lose their last connection, though nobody chose a unit.
 # - which of the two leaves a *smaller matrix*, and which one a matrix of the same size with holes?
-
-# %% [markdown]
-# ## Explain
-#
-# ### Which units go?
-#
-# Those with the smallest weights: rank each output channel $c$ of a kernel by its norm
-#
-# $$\lVert w_c \rVert_2 = \sqrt{\sum_{i,j,k} w_{ijkc}^2}$$
-#
-# Kernels of convolutions have the axes (height, width, in, out). Write the norms of the output
-# channels, one number for each.
-
-# %%
-import numpy as np
-
-
-def channel_norms(kernel):
-    # BEGIN SOLUTION
-    return np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
-    # END SOLUTION
-
-
-checks.check("03.channels", channel_norms)
-
-# %% [markdown]
-# ### What goes with them?
-#
-# A channel leaves a trace in three places: the kernel that makes it, its bias, and the next
-# kernel, which reads it. Return all three without the channels that don't stay; `keep` is
-# `True` where a channel stays.
-
-# %%
-
-
-def remove_channels(kernel, bias, next_kernel, keep):
-    # BEGIN SOLUTION
-    return kernel[..., keep], bias[keep], next_kernel[:, :, keep, :]
-    # END SOLUTION
-
-
-checks.check("03.remove", remove_channels)
-
-# %% [markdown]
-# ### How much is gone?
-#
-# A fraction of the channels goes in this layer, and a fraction in the layer before it. Which
-# share of this layer's weights is left?
-
-# %%
-
-
-def share_left(fraction_before, fraction_here):
-    # BEGIN SOLUTION
-    return (1 - fraction_before) * (1 - fraction_here)
-    # END SOLUTION
-
-
-checks.check("03.share_left", share_left)
+#   (The second session builds the smaller one.)
 
 # %% [markdown]
 # ## Prune, train on, repeat
 #
-# ### Predict
+# *Fine-tuning* holds the zeros where they are and trains the other weights on, for a few more
+# epochs. *One-shot* pruning sets all the zeros at once, before that. *Gradual* pruning sets them
+# little by little while the training goes on.
 #
-# "Fine-tuning" holds the zeros where they are and trains the other weights on.
+# ### Predict
 
 # %%
 checks.predict(
@@ -160,6 +111,9 @@ checks.after("03.trained_on", lambda: explorers.fine_tuned("lenet_300_100"))
 checks.after("03.trained_on", explorers.gains)
 
 # %% [markdown]
+# An interval that holds 0 shows no difference; a negative number says that the second way is
+# ahead.
+#
 # - **Trained on, against not**: this is what the prediction was about.
 # - **Gradually or at once?** At this budget, a few epochs, no difference can be shown for one
 #   network, and gradual pruning is *behind* for the other. One reason may be the time: what falls
@@ -169,9 +123,9 @@ checks.after("03.trained_on", explorers.gains)
 # - The lecture's **s·σ** ends less sparse than asked for: weights that grow past the threshold
 #   while they train on are kept. Compare it at the sparsity that it reached.
 #
-# Why is one threshold ahead? Look at what each way leaves: it takes more of the large dense1 and
-# spares the small layers, the last (640 weights) and the first (144), which bears little pruning
-# (notebook 02).
+# Why is one threshold ahead? Look at the bars, which show what each way takes from each layer: it
+# takes more of the large dense1 and spares the small layers, the first and the last, which bear
+# little pruning (notebook 02).
 
 # %%
 checks.after(
@@ -185,8 +139,11 @@ checks.after(
 # $T$ steps:
 #
 # $$s_t = s_f - s_f \left(1 - \frac{t}{T}\right)^3$$
+#
+# `step` is $t$, a number or a NumPy array of them; `steps` is $T$ and `final` is $s_f$.
 
 # %%
+import numpy as np
 
 
 def sparsity_at(step, steps, final):
@@ -204,7 +161,7 @@ explorers.schedule(sparsity_at)
 # ### Measure
 #
 # Now one of your own, on the 7,000 training images that ship. TensorFlow starts here; its model
-# optimization toolkit (tfmot) prunes along the schedule and holds the zeros.
+# optimization toolkit (tfmot) prunes along the schedule that you wrote down and holds the zeros.
 
 # %% tags=["nbval-ignore-output"]
 my_network, my_method, my_sparsity = "lenet_300_100", "gradual", 0.9
@@ -234,6 +191,14 @@ my_run = "90 % seed 5"  # SOLUTION
 checks.check("03.choose", my_run, runs=runs)
 
 # %% [markdown]
+# ## Second session: structure and speed
+#
+# A good place to stop. Predictions and passed exercises are kept. When you come back, put the
+# cursor in this cell and choose *Run > Run All Above Selected Cell*.
+#
+# So far zeros stayed where they were: the matrices are as large as before. Now the network itself
+# becomes smaller, and then we ask what zeros save where nothing becomes smaller.
+#
 # ## Fewer channels
 #
 # ### Predict
@@ -270,27 +235,81 @@ checks.after("03.macs", explorers.channels)
 # the network that you will ship.
 
 # %%
-for criterion in scenes.CRITERIA:
-    for tuned in (False, True):
-        how = "trained on" if tuned else "not trained on"
-        print(f"{criterion:11} {how:15} lost: {scenes.channel_loss(0.5, criterion, tuned)}")
+explorers.rankings()
+
+# %% [markdown]
+# ### Explain: which channels go?
+#
+# Those with the smallest weights: rank each output channel $c$ of a kernel by its norm
+#
+# $$\lVert w_c \rVert_2 = \sqrt{\sum_{i,j,k} w_{ijkc}^2}$$
+#
+# Kernels of convolutions have the axes (height, width, in, out). Write the norms of the output
+# channels, one number for each.
+
+# %%
+def channel_norms(kernel):
+    # BEGIN SOLUTION
+    return np.sqrt(np.sum(kernel**2, axis=(0, 1, 2)))
+    # END SOLUTION
+
+
+checks.check("03.channels", channel_norms)
+
+# %% [markdown]
+# ### Explain: what goes with them?
+#
+# A channel leaves a trace in three places: the kernel that makes it, its bias, and the next
+# kernel, which reads it. All kernels have the axes (height, width, in, out) here. Return the
+# kernel, its bias and the next kernel, in this order, without the channels that don't stay; `keep`
+# has a `True` for each channel that stays, and an array can be indexed with it along one axis.
+
+# %%
+
+
+def remove_channels(kernel, bias, next_kernel, keep):
+    # BEGIN SOLUTION
+    return kernel[..., keep], bias[keep], next_kernel[:, :, keep, :]
+    # END SOLUTION
+
+
+checks.check("03.remove", remove_channels)
+
+# %% [markdown]
+# ### Explain: how much is gone?
+#
+# A fraction of the channels goes in this layer, and a fraction in the layer before it. Which
+# share of this layer's weights is left?
+
+# %%
+
+
+def share_left(fraction_before, fraction_here):
+    # BEGIN SOLUTION
+    return (1 - fraction_before) * (1 - fraction_here)
+    # END SOLUTION
+
+
+checks.check("03.share_left", share_left)
 
 # %% [markdown]
 # ### Measure
 #
-# Rank, remove, rebuild. Two networks come of it: the *masked* one, in which removed channels are
-# zeros in place, and the *rebuilt* one, in which they are gone. Their outputs are the same.
+# Rank, remove, rebuild: your functions do it with fashion_cnn. Two networks come of it. In the
+# *masked* one the removed channels are zeros in place, in the *smaller* one they are gone. Their
+# outputs are the same.
 
 # %%
 from course_utils.engines import float_engine
+from course_utils.labs.structured_pruning import exercises
 from course_utils.numbers import channel_pruning
 
-network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
-scores = channel_pruning.scores(network.layers, network.weights, "l1")
-kept = channel_pruning.keep(scores, 0.5)
+norms_of = checks.yours("03.channels", channel_norms, exercises.channel_norms)
+remove = checks.yours("03.remove", remove_channels, exercises.remove_channels)
 
+network, images = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
+kept, layers, weights = explorers.remove_half(network, norms_of, remove)
 masked = channel_pruning.masked(network.layers, network.weights, kept)
-layers, weights = channel_pruning.rebuild(network.layers, network.weights, kept)
 
 x = images.x_validation[:500]
 difference = np.abs(
@@ -298,43 +317,30 @@ difference = np.abs(
 ).max()
 print("largest difference of the outputs below 1e-5:", bool(difference < 1e-5))
 
-
 # %%
-def costs():
-    for name, own_layers in (("masked", network.layers), ("rebuilt", layers)):
-        print(f"{name:8}", channel_pruning.cost(own_layers, network.input_shape))
-
-
-checks.after("03.macs", costs)
+versions = {
+    "dense": (network.layers, network.weights),
+    "masked": (network.layers, masked),
+    "smaller": (layers, weights),
+}
+checks.after("03.macs", lambda: explorers.costs(network, versions))
 
 # %% [markdown]
-# "Pruned, so faster"? Three files: dense, masked, rebuilt. The models take turns, one image at a
-# time, as in notebook 08.
+# "Pruned, so faster"? Three files: dense, masked, smaller. The models take turns, one image at a
+# time, in LiteRT: TensorFlow Lite under its new name.
 
 # %%
-from course_utils.machines import conversion, evaluation, models
-from course_utils.views import widgets
-
-files = {}
-for name, own_layers, own_weights in widgets.progress(
-    [("dense", network.layers, network.weights), ("masked", network.layers, masked),
-     ("rebuilt", layers, weights)], "Converting",
-):  # fmt: skip
-    model = models.build(own_layers, network.input_shape)
-    files[name] = conversion.convert(models.set_weights(model, own_weights), "float32")
+files = explorers.converted(network, versions)
 
 # %% tags=["nbval-ignore-output"]
-print(evaluation.processor())
-with widgets.progress_bar("Timing") as report:
-    times = evaluation.latency(files, seconds=4, progress=report)
-for name, latency in times.items():
-    ratio = times["dense"].median / latency.median
-    print(f"{name:8} {len(files[name]):8,} bytes   {latency}   {ratio:.2f} times as fast as dense")
+explorers.times(files)
 
 # %% [markdown]
 # The masked network has the same bytes and, but for what else this machine does meanwhile, takes
-# the same time: the code multiplies by its zeros. The rebuilt one has a quarter of the weights and
-# is a dense network like any other: no runtime has to know that it was pruned.
+# the same time: the code multiplies by its zeros. The smaller one has about a quarter of the
+# parameters and is a dense network like any other: no runtime has to know that it was pruned.
+# Neither was trained on: the accuracy in the table above is where fine-tuning would begin, and the
+# table of rankings says where it ends.
 #
 # ## 2 by 4
 #
@@ -350,13 +356,18 @@ for name, latency in times.items():
 explorers.patterns()
 
 # %% [markdown]
-# Along the wrong axis as much of the sum of squares is kept: it does not tell you that the
+# Along the wrong axis nearly as much of the sum of squares is kept: it does not tell you that the
 # hardware can't use the mask. A verifier does.
 #
 # ### Explain
 #
 # Write the mask of a dense kernel (in, out): in every group of four successive *inputs* of an
-# output, `True` for the two largest magnitudes. (`np.argsort` sorts along an axis.)
+# output, `True` for the two largest magnitudes. The number of inputs is a multiple of four.
+#
+# What you need: `reshape` can make an axis of its own for the four members of a group.
+# `np.argsort(a, axis)` gives the *order* along an axis: first the place of the smallest, then of
+# the next. It is not each place's *rank*. `np.argsort` of that order is: 0 for the smallest of its
+# group. The mask has the kernel's shape.
 
 # %%
 
@@ -375,16 +386,13 @@ checks.check("03.two_by_four", two_by_four)
 # %% [markdown]
 # ### Measure
 #
-# tfmot's own verifier, on the real layer:
+# Your mask, on the real layer, beside two others with as many weights. The groups are counted in
+# NumPy; the last column is the verdict of tfmot's own verifier.
 
 # %%
-from course_utils.machines import fine_tuning
+mask_of = checks.yours("03.two_by_four", two_by_four, exercises.two_by_four)
 
-kernel = network.weights["dense1/kernel"]
-for along, mask in scenes.pattern_masks(kernel, 2).items():
-    verdict = fine_tuning.is_two_by_four(np.where(mask, kernel, 0))
-    print(f"2 of 4 along {along:9} half of the weights left: {np.mean(mask):.1%}, "
-          f"verified: {verdict}")  # fmt: skip
+explorers.verified(mask_of, network.weights["dense1/kernel"])
 
 # %% [markdown]
 # What does the pattern cost, against half of the weights wherever they are? Both prune the same
@@ -394,24 +402,26 @@ for along, mask in scenes.pattern_masks(kernel, 2).items():
 explorers.two_by_four()
 
 # %%
-for name in ("fashion_dscnn", "fashion_cnn"):
-    print(f"{name:14} any half is ahead of 2 by 4 by {scenes.pattern_costs(name)}")
+explorers.pattern_costs()
 
 # %% [markdown]
 # ## What sparsity buys
 #
 # ### Bytes
 #
-# Six formats, each a real encoding that decodes back to the weights. CSR, *compressed sparse
-# rows*, here with relative indices as in Deep Compression, keeps for each weight that is left its
-# value and how many zeros lie before it.
+# Ways to store the weights, each a real encoding that decodes back to them. *gzip* is the
+# general-purpose compressor; a *bitmap* has one bit for each weight, 1 where it is kept, and then
+# the kept values (notebook 02). CSR, *compressed sparse rows*, here with relative indices as in
+# Deep Compression (Han et al., arXiv:1510.00149), keeps for each weight that is left its value and
+# how many zeros lie before it. A *.tflite* can leave zeros out in a format of its own.
 
 # %%
 explorers.storage()
 
 # %% [markdown]
 # With fewer index bits a long run of zeros needs fillers: look at 98 %. From which sparsity on
-# does CSR take fewer bits than the dense array? (Leave the row ends and fillers out.)
+# does CSR take fewer bits than the dense array? Call the sparsity $p$ and write down the bits that
+# one weight takes on average in either format. (Leave the row ends and fillers out.)
 
 # %%
 
@@ -446,7 +456,7 @@ checks.predict(
     },
     unit="times",
     reveal=lambda: scenes.speedup("anywhere", 0.9),
-    because="LiteRT has sparse kernels for few patterns. Where there is none, it fills the zeros "
+    because="LiteRT has code for few patterns of zeros. Where there is none, it fills the zeros "
     "in again when the model is loaded, and runs the dense kernel. (At 98 % so many blocks of four "
     "are empty by chance that the converter finds them.)",
 )
@@ -464,9 +474,9 @@ checks.after("03.sparse_file", explorers.speed)
 
 # %% [markdown]
 # Blocks are a bargain: the pattern takes freedom from the pruning and gives the code something
-# that it can multiply at once. Here it pays only when about three quarters are zero; at a half,
-# blocks are slower than dense. A speed is worth what the network still knows, here with zeros
-# anywhere, trained on:
+# that it can multiply at once. Here it pays only beyond the point where its line crosses 1; at a
+# half, blocks are slower than dense. A speed is worth what the network still knows, here with
+# zeros anywhere, trained on:
 
 # %%
 checks.after("03.trained_on", explorers.what_is_left)
@@ -475,15 +485,15 @@ checks.after("03.trained_on", explorers.what_is_left)
 # What do the blocks cost at 90 %, trained on?
 
 # %%
-print("any weights ahead of blocks of four by", scenes.gain("lenet_300_100", "gradual", "blocks"))
+explorers.blocks_cost()
 
 # %% [markdown]
 # The interval holds 0: five seeds show no cost.
 #
-# For convolutions LiteRT hands networks to XNNPACK, which has sparse kernels of its own and asks
-# much of a network before it takes them. The first network below keeps every condition that a
-# network can keep; each of the others breaks one. Outputs that agree in every bit, in equal time,
-# say that the dense kernels ran.
+# For convolutions LiteRT hands networks to XNNPACK, a library of fast loops for phones and PCs. (A
+# loop is called a *kernel* there, too.) It has sparse ones, and asks much of a network before it
+# takes them. The first network below keeps every condition that a network can keep; each of the
+# others breaks one. Outputs that agree in every bit, in equal time, say that the dense kernels ran.
 
 # %% tags=["nbval-ignore-output"]
 checks.after("03.sparse_file", explorers.conditions)
@@ -494,6 +504,19 @@ checks.after("03.sparse_file", explorers.conditions)
 # made for phones (Elsen et al., below).
 
 # %% [markdown]
+# ### And on a microcontroller?
+#
+# There zeros buy still less. TensorFlow Lite Micro runs a layer by plain loops over all of its
+# weights, or by those of CMSIS-NN, the library for Arm's Cortex-M processors, which load several
+# int8 weights at once and multiply and add them in pairs (David et al. and Lai et al., below). No
+# weight is looked at before it is multiplied: a zero takes as long as any other. Nor does it save
+# flash memory, since the weights are read where they lie, as a dense array; what gzip saves is
+# saved while the model travels over the air, and given back when it is unpacked.
+#
+# So on the course's boards prune *channels*: what is gone takes no time, no flash and no RAM,
+# whatever the code. Zeros help where the weights are sent, or where hardware is made for their
+# pattern.
+#
 # ### Beside the lecture
 #
 # The lecture's three tables in one plot. Scores have different units, so that the loss is drawn
@@ -506,7 +529,7 @@ checks.after("03.trained_on", lambda: explorers.loss_tables(mine))
 # %% tags=["nbval-ignore-output"]
 checks.after(
     "03.sparse_file",
-    lambda: checks.beside_lecture(scenes.beside_lecture(), "What pruning costs and buys"),
+    lambda: checks.beside_lecture(lecture.rows(), lecture.CAPTION),
 )
 
 # %% [markdown]
@@ -525,3 +548,6 @@ checks.scoreboard()
 # - Li et al., *Pruning Filters for Efficient ConvNets* (arXiv:1608.08710): channels by L1 norm.
 # - Elsen et al., *Fast Sparse ConvNets* (arXiv:1911.09723): the kernels behind LiteRT's sparse
 #   path, and what they ask for.
+# - Lai, Suda and Chandra, *CMSIS-NN: Efficient Neural Network Kernels for Arm Cortex-M CPUs*
+#   (arXiv:1801.06601), and David et al., *TensorFlow Lite Micro* (arXiv:2010.08678): what runs on
+#   a microcontroller.

@@ -5,7 +5,7 @@
 # are, round to float16, bfloat16 and 8-bit floats, and say what that costs a network, and why an
 # 8-bit microcontroller wants no floats at all.
 #
-# About 60 minutes. Every accuracy comes from whole test sets.
+# About 70 minutes. Every accuracy comes from whole test sets.
 
 # %%
 try:
@@ -20,10 +20,10 @@ env.check_kernel()
 # %%
 import numpy as np
 
-from course_utils.machines import data, models
+from course_utils.machines import data
 from course_utils.numbers import floats, soft_float
 from course_utils.views import checks
-from course_utils.labs.floating_point import explorers, scenes
+from course_utils.labs.floating_point import explorers, lecture, scenes
 
 # %%
 checks.predict(
@@ -81,6 +81,10 @@ checks.after("05.between", explorers.float_bits)
 # $e = 0$, come the *subnormal* numbers, in equal steps down to zero. $e = 255$ stands for infinity
 # ($f = 0$) and NaN.
 
+# %% [markdown]
+# The whole of $1.f$ is called the *significand*. The *bias*, 127, is the stored exponent of 1.0: of
+# the 8 bits the first is 0 and all others are 1. Every IEEE 754 format's bias is made that way.
+
 # %%
 number = floats.decompose(-6.5, "float32")
 print(number.bits)
@@ -88,7 +92,8 @@ print((-1) ** number.sign * 2.0 ** (number.exponent - 127) * (1 + number.fractio
 
 # %% [markdown]
 # A float16 has 5 bits of exponent, bias 15, and 10 bits of fraction. Write its formula for
-# $0 \le e < 31$; the arguments are the three stored fields.
+# $0 \le e < 31$, with both of its cases. The arguments are the three stored fields, each a whole
+# number: `float16_value(0, 15, 512)` is 1.5.
 
 
 # %%
@@ -140,7 +145,18 @@ checks.after(("05.between", "05.share"), lambda: explorers.gaps("fashion_cnn"))
 # ### Explain
 #
 # Between two powers of two all gaps are equal. Write the gap of float32 at a positive normal
-# number $x = 2^e \cdot 1.f$.
+# number $x = 2^e \cdot 1.f$: the distance to the next larger one. Here $e$ is the true exponent,
+# without bias, negative for numbers below 1.
+#
+# To find $e$ from $x$, NumPy has `np.log2` and `np.frexp`. Neither gives it at once: a logarithm
+# has a fraction, and `np.frexp` has a convention of its own.
+
+# %%
+for x in (1.0, 1.5, 0.1):
+    print(f"{x}: np.log2 gives {np.log2(x):.3f}, np.frexp {np.frexp(x)[0]:.3f} * 2^{np.frexp(x)[1]}")
+
+# %% [markdown]
+# `x` is one number here, and so is the gap.
 
 
 # %%
@@ -167,18 +183,14 @@ print(f"{counter:,.0f} + 1 = {counter + np.float32(1):,.0f}")
 # of the first two are on the lecture's slide.
 
 # %%
-print("              bits: exponent, fraction    largest    smallest normal    gap at 1")
-for name, form in floats.FORMATS.items():
-    print(
-        f"{name:12}  {form.bits:4}: {form.exponent_bits:8} {form.fraction_bits:9}  "
-        f"{form.largest:10.5g} {form.smallest_normal:13.2g} {floats.gap(1.0, name):16.2g}"
-    )
+explorers.formats()
 
 # %% [markdown]
 # ### Explain
 #
-# Compute the largest finite number of an IEEE 754 format. Its exponent field of all ones is taken:
-# infinity and NaN.
+# Compute the largest finite number of an IEEE 754 format from the widths of its fields. The exponent
+# field of all ones is taken: infinity and NaN. You need the bias of any format: how it is made is
+# told above, and the table has five examples. What is the largest significand?
 
 
 # %%
@@ -192,12 +204,32 @@ def largest(exponent_bits, fraction_bits):
 checks.check("05.largest", largest)
 
 # %% [markdown]
-# E4M3 breaks that rule on purpose: by the rule it would end at 240. It gives infinity up and uses
-# all but one of those codes for numbers, up to 448.
+# Your function, asked for all five formats. E4M3 breaks the rule on purpose: it gives infinity up
+# and uses all but one of those codes for numbers.
+
+# %%
+explorers.largest_numbers(checks.yours("05.largest", largest, scenes.largest_by_the_rule))
+
+# %% [markdown]
+# A bfloat16 is the upper half of a float32. To work on bits, look at the same 32 bits as a whole
+# number, the *code*:
+
+# %%
+for code in np.array([0.1, -6.5], np.float32).view(np.uint32):
+    print(f"{code:08X}  upper half {code >> 16:04X}  lower half {code & 0xFFFF:04X}")
+
+# %% [markdown]
+# `>> 16` shifts a code to the right by 16 bits, `& 0xFFFF` keeps the lower 16, `& 1` the last one.
+# They work on whole arrays, element by element; `if` does not. Python adds before it shifts, so
+# parentheses help.
 #
-# A bfloat16 is the upper half of a float32. Cutting the lower half off is not yet rounding. Write
-# it with integers: for each code (an array of `uint32`, finite numbers), the upper 16 bits of the
-# *nearest* one; a tie goes to the even code.
+# The next larger code is the next larger number (of the same sign), also where a power of two lies
+# between them: a carry from the fraction into the exponent is right.
+#
+# Cutting the lower half off is not yet rounding. Write it: for each code (an array of `uint32`,
+# finite numbers), the upper half of the *nearest* number that a bfloat16 has, as an array of whole
+# numbers. Exactly half-way is a lower half of `0x8000`; such a tie goes to the even code, whose last
+# bit is 0.
 
 
 # %%
@@ -246,9 +278,28 @@ checks.predict(
 )
 
 # %% [markdown]
+# ### Your rounding, on a real network
+#
+# Your `to_bfloat16` rounds every weight and bias of a trained network, and the network classifies
+# the whole test set. Beside it the laboratory's rounding, and the lower half cut off.
+
+# %%
+def on_the_network():
+    mine = checks.yours("05.round", to_bfloat16, scenes.nearest_bfloat16)
+    return explorers.rounded_networks(mine, "fashion_cnn")
+
+
+checks.after("05.bfloat16", on_the_network)
+
+# %% [markdown]
+# Rounded, some weights grow and some shrink. Cut off, all shrink, and the largest change is twice
+# as large. Does the accuracy show it? Try `"fashion_dscnn"`, whose layers pass their errors on to
+# more layers: there, look at how many answers change either way.
+#
 # ### All networks, all formats
 #
-# Every weight and bias rounded (batch normalization folded into them first), on every test input.
+# Every weight and bias rounded, on every test input. (Batch normalization, a factor and a summand
+# for each channel, is computed into them first.)
 # Hollow markers: what passes from layer to layer is rounded as well, the lecture's "float16
 # computations". The slider looks into one network's layers.
 
@@ -262,13 +313,7 @@ checks.after("05.bfloat16", explorers.reduced_float)
 
 # %%
 networks = ("fashion_cnn", "fashion_dscnn", "lenet_300_100", "watch_cnn")
-times_smaller = []
-for name in networks:
-    arrays = data.checkpoint(name).weights.values()
-    before = sum(w.nbytes for w in arrays)
-    after = sum(w.astype(np.float16).nbytes for w in arrays)
-    times_smaller.append(before / after)
-    print(f"{name:14} {before:9,} bytes in float32, {after:9,} in float16")
+explorers.half_the_bytes(networks)
 
 # %% [markdown]
 # ### Not faster by itself
@@ -287,29 +332,7 @@ print(scenes.product_times("fashion_cnn"))
 # ends below half a point.
 
 # %%
-promise = {row[0]: row for row in data.lecture_table("quoted_numbers")["rows"]}["float16_size"]
-rows = [
-    checks.Row(
-        "bytes of float32 / float16 weights",
-        lecture=promise[1],
-        claim=float(promise[3]),
-        measured=checks.Measured(min(times_smaller), unit="times"),
-        topic=promise[2],
-    )
-]
-for name in networks:
-    lost = scenes.loss(name, "float16", "weights and activations")
-    rows.append(
-        checks.Row(
-            f"accuracy {name} loses in float16",
-            lecture="Negligible accuracy loss",
-            claim=lost.high < 0.5,
-            measured=lost,
-            topic="Reduced float",
-        )
-    )
-caption = "Reduced float: weights and activations in float16"
-checks.after("05.bfloat16", lambda: checks.beside_lecture(rows, caption))
+checks.after("05.bfloat16", lambda: checks.beside_lecture(lecture.rows(), lecture.CAPTION))
 
 # %% [markdown]
 # ## Why the AVR wants none of it
@@ -333,13 +356,8 @@ checks.check("05.products", products, significand_bits=24, word_bits=8)
 
 # %%
 a, b = 0.1, -2.5
-product = soft_float.multiply(a, b)
-print(f"{a} * {b} = {product.value:.9g}; NumPy: {np.float32(a) * np.float32(b):.9g}\n")
-step = soft_float.multiply_accumulate_int8(26, -100, 0)
-print("                      float32 product   int8 multiply-accumulate")
-for operation, count in product.counts.items():
-    print(f"{operation:20} {count:16} {step.counts[operation]:26}")
-print(f"{'together':20} {product.operations:16} {step.operations:26}")
+print(f"{soft_float.multiply(a, b).value:.9g}; NumPy: {np.float32(a) * np.float32(b):.9g}")
+explorers.operations(a, b, products)
 
 # %% [markdown]
 # Besides the products: the exponents are added and one bias taken off, the result is shifted until
@@ -348,29 +366,24 @@ print(f"{'together':20} {product.operations:16} {step.operations:26}")
 # numbers. The float column also still lacks its addition, which has to align the exponents first;
 # the integer column has it.
 #
-# What that means for a network: the parameters must fit the flash, input and activations the RAM.
-# The time is that of the arithmetic alone, one operation in each clock cycle.
+# What that means for a network: the parameters must fit the flash. A layer reads its input while it
+# writes its output, so that both must fit the RAM at the same time; the *busiest step* is the layer
+# where they take most. The time is that of the arithmetic alone, one operation in each clock cycle.
 
 # %%
 avr = {row[0]: row for row in data.lecture_table("boards")["rows"]}["ATmega328P-PU"]
-megahertz, flash, ram = avr[2:5]
-network = data.checkpoint("watch_cnn")
-layers = models.describe(network.layers, network.input_shape)
-parameters, macs = sum(row.parameters for row in layers), sum(row.macs for row in layers)
-values = int(np.prod(network.input_shape))
-
-print(f"RAM holds {ram // 4} values in float32, {ram // 2} in float16, {ram} in int8")
-print(f"watch_cnn: one input of {values} values, {parameters:,} parameters, {macs:,} products\n")
-print(f"          input, bytes   parameters, bytes   seconds at {megahertz} MHz")
-for name, size, operations in (("float32", 4, product.operations), ("int8", 1, step.operations)):
-    seconds = macs * operations / (megahertz * 1e6)
-    print(f"{name:8} {values * size:13,} {parameters * size:19,} {seconds:16.2f} or more")
-print(f"there are {ram:13,} {flash:19,}")
+explorers.on_the_avr("watch_cnn", avr)
 
 # %% [markdown]
-# One two-second window of float32 input alone overflows the RAM, and the parameters the flash.
+# In float32 one two-second window of input alone overflows the RAM, and the parameters the flash.
 # float16 halves the bytes, but each value still has to be taken apart before it can be multiplied.
-# Integers need none of this. Notebook 06 turns floats into 8-bit integers, notebook 07 computes with them.
+# int8 brings the parameters into the flash, and the time down.
+#
+# Even so the network does not fit: in int8 its busiest step is still larger than the RAM, and the
+# program itself needs a part of it. The AVR needs a smaller network (fewer channels in the first
+# layer, or a shorter window). A board with more RAM is notebook 00's subject and notebook 11's.
+#
+# Notebook 06 turns floats into 8-bit integers, notebook 07 computes with them.
 #
 # ## Check yourself
 

@@ -5,7 +5,11 @@
 # and activations and bring them back, say how large the error is and what it costs a network, and
 # choose and distrust calibration data.
 #
-# About 80 minutes, in two sessions: break before *Predict: calibration*. Every accuracy below was measured on whole data sets, quantized layer by layer.
+# About 90 minutes, in two sessions: 70 until the break before *Predict: calibration*, 20 from there
+# on. If there is only one session, leave the second out; if that one is short, *How large is the
+# error?* as well.
+#
+# Accuracies are of whole test sets, unless it says *validation*.
 
 # %%
 try:
@@ -26,23 +30,26 @@ env.check_kernel()
 # float values*: these $r$.
 
 # %%
-from course_utils.labs.float_to_int8 import explorers
+from course_utils.labs.float_to_int8 import explorers, lecture
 
 explorers.affine_mapping()
 
 # %% [markdown]
 # Try the buttons:
 #
-# - *after a ReLU* no number is negative. *The same, symmetric* leaves half of the codes unused.
+# - *after a ReLU*, which turns negative numbers into zero, no number is negative. *The same,
+#   symmetric* leaves half of the codes unused. (*Symmetric* means $Z = 0$ and as many codes on
+#   either side.)
 # - *a range without zero* is widened. Padding and ReLU make zeros, and a zero that comes back as
 #   0.03 would be added up at every border of every image.
 # - *a number out of range* gets the last code. It is clipped, or **saturated**.
+# - *halfway between two codes* is a tie: both neighbours are half a step away. This laboratory goes
+#   away from zero, as the converter of LiteRT does (LiteRT is TensorFlow Lite's new name);
+#   `np.round` goes to the even code. Your functions may do either.
 #
 # ## Predict
 
 # %%
-from course_utils.machines import data
-from course_utils.numbers import quantization
 from course_utils.views import checks
 from course_utils.labs.float_to_int8 import scenes
 
@@ -76,7 +83,8 @@ checks.predict(
 # %%
 checks.predict(
     "06.four_bits",
-    "fashion_dscnn is a depthwise separable network, the kind that phones run. All its weights are "
+    "fashion_dscnn is a depthwise separable network, the kind that phones run: depthwise layers "
+    "filter each channel alone, layers of 1 by 1 then mix the channels. All its weights are "
     "rounded to 4 bits, with one symmetric scale for each tensor. Its test accuracy, "
     f"{scenes.accuracy('fashion_dscnn', 32).value:.0f} % in float32, becomes ...",
     {
@@ -97,8 +105,9 @@ checks.predict(
 #
 # All that again, with one tensor of a trained network. The values and the range that the codes
 # cover; the staircase that turns a value into its reconstruction; which codes are used; the error
-# in units of a step; the signal to quantization noise ratio (SQNR); and the accuracy of the network
-# with this layer quantized.
+# in units of a step; the signal to quantization noise ratio (SQNR: how much larger the values are
+# than their errors, in decibels; 20 dB more are errors a tenth as large); and the accuracy of the
+# network with this layer quantized.
 
 # %%
 checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.mapping)
@@ -110,13 +119,21 @@ checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.mapping)
 #   spread.
 # - **range**: below 100 % the tails are clipped, and their errors leave ±½ S. With few bits a
 #   little clipping *raises* the SQNR: finer steps for the many outweigh the loss of the few. (Try 3
-#   bits and 60 %.)
-# - **activations**: after a ReLU, *symmetric* wastes half of the codes. How many bits is that?
-# - **per channel**: on the depthwise layer of *fashion_dscnn* every channel gets a staircase of
-#   its own, the widest and the narrowest are drawn.
+#   bits and 60 %.) Does the accuracy agree?
+# - **narrow range**: leaves out the smallest code, so that both signs have equally many.
+# - **per channel**: a scale for each channel. On the depthwise layer of *fashion_dscnn* every
+#   channel gets a staircase of its own, the widest and the narrowest are drawn.
 #
-# Accuracies are recorded at 100 % of the range, for the settings that the three curves show: this
-# layer alone, or *all layers*. Everything else stays in float32.
+# This layer alone is quantized, or *all layers*; everything else stays in float32. What the three
+# curves show was recorded on the test set, at 100 % of the range. Any other setting is measured as
+# you move, on 1,000 validation images (a diamond): a range is *chosen*, and choosing is not done on
+# test images.
+#
+# An activation after a ReLU has no negative values. What does *symmetric* cost there? Compare it
+# with *affine*, which uses all codes, in one bit less:
+
+# %%
+checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.after_a_relu)
 
 # %% [markdown]
 # ## Explain
@@ -129,7 +146,8 @@ checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.mapping)
 # Z = \mathrm{round}\left(q_{min} - \frac{x_{min}}{S}\right)$$
 #
 # For $b$ bits, $q_{min} = -2^{b-1}$ and $q_{max} = 2^{b-1} - 1$. If the range leaves out zero,
-# widen it first. Return both numbers, the zero point as an integer.
+# widen it first, on whichever side it must be. `x_min` and `x_max` are two numbers. Return two: the
+# scale, then the zero point as an integer, rounded to the nearest.
 
 # %%
 import numpy as np
@@ -152,6 +170,8 @@ checks.check("06.affine", affine)
 # range*, so that positive and negative weights have equally many codes:
 #
 # $$S = \frac{\max |w|}{2^{b-1} - 1}$$
+#
+# `weights` is an array of any shape; one number is returned for all of it.
 
 
 # %%
@@ -168,6 +188,9 @@ checks.check("06.symmetric", symmetric_scale)
 #
 # $$q = \mathrm{clip}\left(\mathrm{round}\left(\frac{x}{S}\right) + Z,\; q_{min},\; q_{max}\right)
 # \qquad \hat{x} = S \, (q - Z)$$
+#
+# `x` is an array of any shape, the other four are numbers; return an array of codes of that shape.
+# NumPy has `np.round` and `np.clip`; `int` takes no arrays, and `astype(int)` does not round.
 
 
 # %%
@@ -180,7 +203,8 @@ def quantize(x, scale, zero_point, qmin, qmax):
 checks.check("06.quantize", quantize)
 
 # %% [markdown]
-# Now back. `q` arrives as an array of `int8`.
+# Now back. `q` arrives as an array of `int8`, the other two are numbers. Arithmetic between small
+# integers stays small: what is 127 − (−128) in 8 bits?
 
 
 # %%
@@ -194,19 +218,31 @@ checks.check("06.dequantize", dequantize)
 
 # %% [markdown]
 # `course_utils.numbers.quantization` holds these functions with the converter's own rounding of
-# ties; its tests compare them with the int8 weights in converted files, and all are equal. Five real weights
-# on their way:
+# ties; its tests compare them with the int8 weights in converted files, and all are equal. Five
+# real weights on their way:
 
 # %%
-weights = data.checkpoint("fashion_cnn").weights["dense1/kernel"]
-low, high = quantization.min_max_range(weights)
-qparams = quantization.choose_qparams(low, high, 8, symmetric=True, narrow_range=True)
-print(f"S = {qparams.scale:.6f}, Z = {qparams.zero_point}")
-print("   weight     code    back      error / S")
-for w in weights[400, :5]:
-    code = quantization.quantize(w, qparams)
-    back = quantization.dequantize(code, qparams)
-    print(f"{w:9.5f}   {code:5d}   {back:8.5f}   {(back - w) / qparams.scale:6.3f}")
+explorers.five_weights()
+
+# %% [markdown]
+# ### Your functions, on a real network
+#
+# Your three functions quantize every layer, and the network classifies all test images with the
+# weights that come back. Move `bits`.
+
+# %%
+bits = 8
+explorers.by_hand(
+    checks.yours("06.symmetric", symmetric_scale, scenes.scale_of),
+    checks.yours("06.quantize", quantize, scenes.quantize),
+    checks.yours("06.dequantize", dequantize, scenes.dequantize),
+    "fashion_cnn",
+    bits,
+)
+
+# %% [markdown]
+# A code that differs from the laboratory's would be a tie that your rounding decides in another
+# way. Among real weights, are there any?
 
 # %% [markdown]
 # ### How large is the error?
@@ -225,47 +261,35 @@ explorers.signals()
 
 # %% [markdown]
 # Below four bits the symmetric points fall under their lines: in 2 bits the narrow range has three
-# codes, not four. The activations lie above theirs: more than half of them are exactly zero, and
-# zero has no error.
+# codes, not four. The activations lie above theirs: many of them are exactly zero (the table after
+# the explorer says how many), and zero has no error.
 
 # %% [markdown]
 # ## Per tensor or per channel
 #
 # Batch normalization multiplies each channel by a constant and adds one. A converter does that
-# ahead of time, to the weights, and only then quantizes:
+# ahead of time, to the weights (it *folds* the two constants in), and only then quantizes:
 #
 # $$w' = w \cdot \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \qquad
 # b' = \beta - \mu \cdot \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}$$
 
 # %%
-network = data.checkpoint("fashion_dscnn").weights
-factor = network["depthwise1_bn/gamma"] / np.sqrt(
-    network["depthwise1_bn/moving_variance"] + np.float32(1e-3)
-)
-plain = network["depthwise1/kernel"]  # height, width, channels, 1
-folded = plain * factor[:, np.newaxis]
-for name, kernel in (("as trained", plain), ("batch norm folded", folded)):
-    sizes = np.abs(kernel).max(axis=(0, 1, 3))
-    print(f"{name:18} largest |w| per channel: {sizes.min():.2f} to {sizes.max():.2f}")
+explorers.channel_sizes("fashion_dscnn", "depthwise1")
 
 # %% [markdown]
 # One scale must serve the largest channel. The smallest then gets few codes:
 
 # %%
-per_tensor = quantization.choose_qparams(
-    *quantization.min_max_range(folded), 4, symmetric=True, narrow_range=True
-)
-codes = quantization.quantize(folded, per_tensor)
-smallest = np.abs(folded).max(axis=(0, 1, 3)).argmin()
-print("the smallest channel in 4 bits:", sorted({int(q) for q in codes[:, :, smallest].flat}))
-print("the whole tensor:              ", sorted({int(q) for q in codes.flat}))
+explorers.smallest_channel(4)
 
 # %% [markdown]
 # **Per channel**, each output channel has a scale of its own. Its results leave the layer through
 # an accumulator of their own, so that another scale costs one multiplication at the end. (An
 # *input* channel's products are added to those of the others: there it would not work.)
 #
-# Write the scales of a convolution's kernel, whose axes are height, width, inputs, filters.
+# Write the symmetric scales of a convolution's kernel, whose axes are height, width, inputs, filters.
+# The filters are the output channels: return an array of one axis, a scale for each filter. (In
+# NumPy's `max` and `min`, `axis` may be a tuple; it names the axes that *disappear*.)
 
 
 # %%
@@ -276,6 +300,13 @@ def channel_scales(kernel, num_bits):
 
 
 checks.check("06.channels", channel_scales)
+
+# %% [markdown]
+# Your scales, for every layer of a network. A dense layer's kernel is given to your function as a
+# convolution's with a window of 1 by 1.
+
+# %%
+explorers.scales_compared(checks.yours("06.channels", channel_scales, scenes.channel_scales), 3)
 
 # %% [markdown]
 # What it buys on a network for phones, trained on ImageNet, layer by layer:
@@ -297,16 +328,17 @@ checks.after("06.four_bits", explorers.losses_by_bits)
 
 # %% [markdown]
 # Eight bits cost next to nothing, whatever the scheme. With four, compare the two schemes for each
-# network.
-#
-# One point in the left panel looks like a misprint: per tensor, 5 bits do worse than 4. Nearly all
+# network. What that looks like, on the first ten test images:
+
+# %%
+checks.after("06.four_bits", explorers.garments_by_bits)
+
+# %% [markdown]
+# One point in the left panel above looks like a misprint: per tensor, 5 bits do worse than 4. Nearly all
 # of it comes from the 144 weights of the first layer, quantized alone:
 
 # %%
-for bits in (4, 5, 6):
-    alone = scenes.accuracy("fashion_cnn", bits, "per tensor, symmetric", layer="conv1")
-    decibels = scenes.mapping(("fashion_cnn", "conv1", "weights"), bits).sqnr_db
-    print(f"conv1 in {bits} bits: SQNR {decibels:.1f} dB, test accuracy {alone}")
+explorers.first_layer_alone()
 
 # %% [markdown]
 # The error got smaller, as it must, and the accuracy sank. SQNR counts how large the errors are;
@@ -321,9 +353,11 @@ from course_utils.views import widgets
 quantized, float32 = scenes.measure(
     "fashion_dscnn", 4, "per tensor, symmetric", track=lambda s: widgets.progress(s, "Measuring")
 )
-checks.after(
-    "06.four_bits", lambda: print(f"4 bits per tensor  {quantized}\nfloat32            {float32}")
-)
+checks.after("06.four_bits", lambda: explorers.measured_here(quantized, float32))
+
+# %% [markdown]
+# **A break here.** The second session is about activations. In a new session run the cells above
+# first (Run › Run All Above Selected Cell).
 
 # %% [markdown]
 # ## Predict: calibration
@@ -338,6 +372,9 @@ checks.after(
 # | percentile | without the outermost 0.1 % on either side |
 # | mean squared error | shrunk until the mean squared error is least |
 # | moving average | of every input's own minimum and maximum |
+#
+# "Random" below is the same at every run: the generator starts from a fixed *seed*, a number that
+# the record states.
 
 # %%
 calibrated = "06.noise", "06.scaled", "06.more"
@@ -368,8 +405,9 @@ checks.predict(
     unit="points",
     reveal=lambda: scenes.calibration_loss("fashion_cnn", "wrong scale"),
     because="Every range comes out 255 times too wide, so that all real values of a layer share "
-    "one code or two of the 256. Eight bits become one. (ReLU6 keeps most ranges of the depthwise "
-    "network right, so that it loses less; its input is ruined all the same.)",
+    "one code or two of the 256. Eight bits become one. (ReLU6, a ReLU that ends at 6, keeps most "
+    "ranges of the depthwise network right, so that it loses less; its input is ruined all the "
+    "same.)",
 )
 
 # %%
@@ -415,10 +453,7 @@ checks.after(calibrated, explorers.losses_by_calibration)
 # - *Noise*: compare the ranges that it gives to the layers, from the first to the last.
 
 # %%
-for what in ("100 inputs", "one class", "noise"):
-    ranges = scenes.found_ranges("fashion_cnn", what)
-    text = ", ".join(f"{layer} {high:5.2f}" for layer, (_, high) in ranges.items())
-    print(f"{what:11} largest value of {text}")
+explorers.ranges_found(("100 inputs", "one class", "noise"))
 
 # %% [markdown]
 # - *The wrong scale* of the watch (standardization forgotten) costs nothing that can be measured:
@@ -438,50 +473,14 @@ for what in ("100 inputs", "one class", "noise"):
 checks.after(calibrated, lambda: explorers.draws("fashion_cnn"))
 
 # %% [markdown]
-# One image can be good enough or cost ten points, and you would not know which. Ten are never far
+# One image can be good enough or cost many points, and you would not know which. Ten are never far
 # off in 8 bits. In 4 bits, do a thousand serve better than ten?
 
 # %% [markdown]
 # ## Measure: beside the lecture
 
 # %%
-quoted = {row[0]: row[1] for row in data.lecture_table("quoted_numbers")["rows"]}
-techniques = {row[0]: row for row in data.lecture_table("quantization_techniques")["rows"]}
-_, _, hybrid_says, *_ = techniques['"Hybrid" quantization (post-training)']
-_, _, integer_says, *_ = techniques["Integer quantization (post-training)"]
-
-as_float32, as_int8 = scenes.stored_bytes("fashion_cnn")
-hybrid = scenes.lost("fashion_cnn", 8)
-integer = scenes.calibration_loss("fashion_cnn", "100 inputs")
-
-# %%
-rows = [
-    checks.Row(
-        "how much smaller the parameters get",
-        lecture=quoted["int8_size"],
-        claim=4,
-        measured=checks.Measured(as_float32 / as_int8, unit="times"),
-        topic="Reduce Memory",
-        why="Biases stay in 32 bits, and every output channel brings a scale. A file holds more.",
-    ),
-    checks.Row(
-        "points lost, weights in int8",
-        lecture=hybrid_says,
-        claim=bool(hybrid.high < 0.5),
-        measured=hybrid,
-        topic="Hybrid quantization (post-training)",
-        why="More than half a point would not be small.",
-    ),
-    checks.Row(
-        "points lost, weights and activations in int8",
-        lecture=integer_says,
-        claim=bool(integer.high >= hybrid.low),
-        measured=integer,
-        topic="Integer quantization (post-training)",
-        why="It loses less than the weights alone.",
-    ),
-]
-checks.beside_lecture(rows, "fashion_cnn, per channel, min-max ranges of 100 training images")
+checks.beside_lecture(lecture.rows(), lecture.CAPTION)
 
 # %% [markdown]
 # ## The survey's words

@@ -17,7 +17,7 @@ env.check_kernel()
 # %% [markdown]
 # ## Predict
 #
-# In notebook 06 the weights were rounded to codes, but every multiplication was done with real
+# In [notebook 06](06_float_to_int8.ipynb) the weights were rounded to codes, but every multiplication was done with real
 # numbers. A microcontroller like the AVR has no unit for those. The lecture promises *only integer
 # computations*. From $r = S(q - Z)$ follows, for one output of a layer,
 #
@@ -29,7 +29,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data
 from course_utils.views import checks
-from course_utils.labs.integer_arithmetic import explorers, scenes
+from course_utils.labs.integer_arithmetic import explorers, lecture, scenes
 
 counts = {
     "none": (0, 1),
@@ -100,7 +100,9 @@ checks.predict(
 # $$q_3 = Z_3 + \mathrm{round}\left(M \cdot \left(\sum_k (q_{1,k} - Z_1)\, q_{2,k}
 # + \mathrm{bias}\right)\right)$$
 #
-# $M$ is a real number, so it is replaced by an integer and a shift. Move it:
+# That is the idea. But $M$ is a real number, so an integer and a shift stand for it, and each of
+# the two is followed by a rounding of its own. The line under the picture says what is computed.
+# Move $M$:
 
 # %%
 explorers.requantization()
@@ -129,8 +131,7 @@ explorers.trace()
 # rounded too:
 
 # %%
-for name, error in scenes.step_errors(100).items():
-    print(f"{name:8} {error:.2f} steps")
+scenes.step_errors_table()
 
 # %% [markdown]
 # ## Explain
@@ -146,6 +147,8 @@ for name, error in scenes.step_errors(100).items():
 # %%
 import numpy as np
 
+from course_utils.labs.integer_arithmetic import exercises
+
 images = data.load("fashion_mnist")
 layer = scenes.dense_layer("dense1")
 inputs, outputs = scenes.layer_codes(layer.layer, images.x_test[:1])
@@ -153,13 +156,8 @@ inputs, outputs = scenes.layer_codes(layer.layer, images.x_test[:1])
 unit = int(outputs[0].argmax())
 q1, Z1 = inputs[0].astype(np.int64), layer.x_zero
 q2, Z2 = layer.weights[unit].astype(np.int64), layer.weight_zero
-terms = [(q1 * q2).sum(), -Z1 * q2.sum(), -Z2 * q1.sum(), q1.size * Z1 * Z2]
-for name, value in zip(("Σ q1 q2", "− Z1 Σ q2", "− Z2 Σ q1", "n Z1 Z2"), terms, strict=True):
-    print(f"{name:12}{value:10,}")
-print(f"{'bias':12}{layer.bias[unit]:10,}")
-
-accumulator = sum(terms) + layer.bias[unit]
-print(f"{'accumulator':12}{accumulator:10,}")
+terms = (q1 * q2).sum(), -Z1 * q2.sum(), -Z2 * q1.sum(), q1.size * Z1 * Z2
+scenes.terms_table(terms, layer.bias[unit])
 
 # %%
 explorers.terms()
@@ -172,8 +170,9 @@ explorers.terms()
 #
 # ### The bias
 #
-# The bias is added to that sum, so it is counted in the sum's unit: $S_1 S_2$, with the zero point
-# 0. Return the integer code of a real bias.
+# The bias is added to that sum, and numbers can only be added that are counted in the same unit.
+# What is one unit of the sum worth? Return the integer code of a real bias, with the zero point 0.
+# `bias` is an array of real numbers; three scales are given, and not all are needed.
 
 
 # %%
@@ -186,34 +185,23 @@ def bias_code(bias, x_scale, weight_scale, y_scale):
 checks.check("07.bias", bias_code)
 
 # %% [markdown]
-# The same formula on the float network's biases of *dense1* gives what the file holds:
+# Your function on the biases of the float networks, beside what the int8 files hold. (Where batch
+# normalization was folded into a layer, its bias is a new one, and the layer is left out.)
 
 # %%
-real_bias = data.checkpoint("fashion_cnn").weights[f"{layer.layer}/bias"]
-codes = np.round(real_bias / (layer.x_scale * layer.weight_scales.astype(np.float64)))
-print(f"{np.sum(codes != layer.bias)} of {codes.size} biases differ")
-print(f"they reach from {layer.bias.min():,} to {layer.bias.max():,}; int8 ends at 127")
+scenes.biases_table(checks.yours("07.bias", bias_code, exercises.bias_code))
 
 # %% [markdown]
+# int8 ends at 127: biases are large codes, and are stored in 32 bits.
+#
 # ### How large can the sum get?
 #
 # $q_1 - Z_1$ is at most 255, $q_2$ at most 127. An int32 overflows at $2^{31}$.
 
 # %%
-most = 255 * 127
-x = images.x_test[:1000]
-inputs, outputs = scenes.layer_codes(layer.layer, x)
-sums = (inputs.astype(np.int64) - Z1) @ layer.weights.T.astype(np.int64) + layer.bias
-
-
-def how_large():
-    print(f"{q1.size} products, the largest possible sum  {q1.size * most:>13,}")
-    print(f"largest seen on 1,000 test images       {np.abs(sums).max():>13,}")
-    print(f"an int32 holds                          {2**31 - 1:>13,}")
-    print(f"so it can add up                        {(2**31 - 1) // most:>13,} products")
-
-
-checks.after("07.bits", how_large)
+truth = images.y_test[:1000]
+inputs, outputs = scenes.layer_codes(layer.layer, images.x_test[:1000])
+checks.after("07.bits", lambda: scenes.sums_table(layer, inputs))
 
 # %% [markdown]
 # ### A multiplier and a shift
@@ -226,23 +214,20 @@ checks.after("07.bits", how_large)
 # %%
 from course_utils.engines import integer_engine as engine
 
-print("        M     multiplier   shift   relative error")
-for M in layer.real_multipliers[:4]:
-    multiplier, shift = engine.quantize_multiplier(M)
-    error = multiplier * 2.0 ** (shift - 31) / M - 1
-    print(f"{M:.7f}  {multiplier:13,}  {shift:6}   {abs(error):.0e}")
+scenes.multipliers_table(layer)
 
 # %% [markdown]
 # Every output channel has its own pair, since every channel has its own weight scale. Now the
-# product. It is rounded twice:
+# product of a sum and a multiplier. It is rounded twice, always with integers:
 #
-# 1. multiply (in 64 bits), add $2^{30}$, and drop 31 bits with `>> 31`. That is a division by
-#    $2^{31}$, rounded to the nearest;
-# 2. divide by $2^{-\mathrm{shift}}$, rounded to the nearest, halves away from zero:
-#    `engine.rounding_divide_by_power_of_two(x, exponent)` does it.
+# 1. It is divided by $2^{31}$, to the nearest. The product needs 64 bits. To divide an integer by a
+#    power of two one shifts it to the right (`>>`), which rounds down; for the nearest, half of
+#    what one divides by is added first. Halves then go up.
+# 2. The result is divided by $2^{-\mathrm{shift}}$, to the nearest, halves away from zero:
+#    `engine.rounding_divide_by_power_of_two(x, exponent)` does it for `exponent` ≥ 0.
 #
-# Then add the zero point and saturate to −128 … 127. `accumulator` is an int32 array, and `shift`
-# is 0 or negative.
+# Then add the zero point and saturate to −128 … 127. `accumulator` is an int32 array, `multiplier`
+# a whole number, and `shift` is 0 or negative. Return an array of codes.
 
 
 # %%
@@ -258,28 +243,26 @@ def requantize(accumulator, multiplier, shift, zero_point):
 checks.check("07.requantize", requantize)
 
 # %% [markdown]
-# `engine.requantize` is the same function, with `qmin` and `qmax` for a fused activation. Three
-# ways to rescale the 64,000 sums of *dense1* from above:
+# Your function and two other ways on the sums of *dense1* for 1,000 test images. How many codes
+# come out as others than the network's, and how many images are answered rightly?
 
 # %%
-m, e, Z3 = layer.multipliers, layer.shifts, layer.y_zero
-twice = engine.requantize(sums, m, e, Z3)
-once = np.clip(((sums * m + (1 << (30 - e))) >> (31 - e)) + Z3, -128, 127)
-floor = np.clip(((sums * m) >> (31 - e)) + Z3, -128, 127)
-print(f"rounded twice: {np.sum(twice != outputs):6,} of {outputs.size:,} codes are not the file's")
-print(f"rounded once:  {np.sum(once != outputs):6,}")
-print(f"truncated:     {np.sum(floor != outputs):6,}")
+mine = checks.yours("07.requantize", requantize, exercises.requantize)
+checks.after(
+    "07.truncate", lambda: scenes.rescaled_table(mine, layer, inputs, outputs, truth)
+)
 
 # %% [markdown]
 # Rounding twice differs from rounding once where the first rounding lifts a number just below a
-# half onto it: about one in $2^{1-\mathrm{shift}}$. With *shift* = −10 that is one in 2,048, with
-# −3 it is one in 16. That is the error you saw beyond ±½.
+# half onto it: of the codes that are not cut off, about one in $2^{1-\mathrm{shift}}$. With
+# *shift* = −10 that is one in 2,048, with −3 it is one in 16. That is the error you saw beyond ±½.
 #
 # ### A whole layer
 #
-# Put it together. `x` is int8 of shape (n, inputs), `weights` int8 (units, inputs), `bias` int32
-# (units,). `multiplier` and `shift` have one entry per unit, and `engine.requantize` takes them as
-# they are. The layer ends with a ReLU.
+# Put it together, for a layer that ends with a ReLU. `x` is int8 of shape (n, inputs), `weights`
+# int8 (units, inputs), `bias` int32 (units,). `multiplier` and `shift` have one entry per unit, and
+# `engine.requantize(accumulator, multiplier, shift, zero_point, qmin, qmax)` takes them as they
+# are: it is your function, with limits for what comes out. Return int8 codes of shape (n, units).
 
 
 # %%
@@ -296,12 +279,15 @@ checks.check("07.fully_connected", fully_connected)
 # Your layer in place of the network's, on 1,000 test images:
 
 # %%
-scenes.in_place_of(layer, fully_connected, inputs, outputs)
+scenes.in_place_of(layer, fully_connected, inputs, outputs, truth)
+
+# %%
+explorers.answers(layer, fully_connected, inputs, outputs)
 
 # %% [markdown]
 # A convolution is the same sum over a window. Max pooling compares codes. Softmax needs an
-# exponential and a division: both are made of integers too, in the last section of
-# `course_utils/engines/integer_engine.py`.
+# exponential and a division: both are made of integers too, in
+# [softmax.py](../course_utils/engines/integer_engine/softmax.py).
 #
 # ## Measure: the whole network, the whole test set
 #
@@ -312,8 +298,7 @@ from course_utils.views import widgets
 
 tflite = data.model("fashion_cnn", "int8")
 model = engine.IntegerModel(tflite)
-for step in model.trace(scenes.codes_of(images.x_test[:1])):
-    print(f"{step.op:16} {step.array.dtype}  {step.array.shape}")
+scenes.trace_table(model, scenes.codes_of(images.x_test[:1]))
 
 # %%
 codes = scenes.codes_of(images.x_test)
@@ -346,7 +331,7 @@ checks.after("07.equal", lambda: scenes.against_tflm(tflm, answers))
 # output values differ (by how many codes at most), and how many inputs get another class.
 
 # %%
-checks.after(("07.equal", "07.xnnpack"), lambda: print(scenes.comparison_table()))
+checks.after(("07.equal", "07.xnnpack"), scenes.comparison_table)
 
 # %% [markdown]
 # LiteRT runs the same files with kernels of its own. Where do its codes part from TFLM's? Each
@@ -366,7 +351,7 @@ checks.after("07.xnnpack", explorers.kernels)
 #   "integer only": XNNPACK runs on processors that multiply real numbers as fast as integers.
 
 # %%
-checks.after("07.xnnpack", lambda: print(scenes.explained_table()))
+checks.after("07.xnnpack", scenes.explained_table)
 
 # %% [markdown]
 # So LiteRT's reference kernels round once in dense layers and twice in convolutions, and XNNPACK
@@ -378,7 +363,7 @@ checks.after("07.xnnpack", lambda: print(scenes.explained_table()))
 # Points of test accuracy lost, paired image by image. Positive is a loss.
 
 # %%
-checks.after("07.truncate", lambda: print(scenes.losses_table()))
+checks.after("07.truncate", scenes.losses_table)
 
 # %% [markdown]
 # Whatever the accuracy says, bits matter for another reason: with an engine that is equal to TFLM
@@ -390,7 +375,7 @@ checks.after("07.truncate", lambda: print(scenes.losses_table()))
 # %%
 checks.after(
     "07.equal",
-    lambda: checks.beside_lecture(scenes.beside_lecture(), "fashion_cnn in int8, and the lecture"),
+    lambda: checks.beside_lecture(lecture.rows(), lecture.CAPTION),
 )
 
 # %% [markdown]

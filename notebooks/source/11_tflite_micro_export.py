@@ -3,10 +3,10 @@
 #
 # **After this notebook you will be able to** say before you try whether a network runs in
 # TensorFlow Lite Micro (TFLM), find out how much flash and RAM it takes and which boards have
-# them, test that its answers are still the same, and export a project that a board can be flashed
-# with.
+# them, test that its answers are still the same, export a project that a board can be flashed
+# with, break it, and mend it.
 #
-# About 65 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
+# About 75 minutes. Every arena was measured in the real TFLM interpreter; what is an estimate says
 # so.
 
 # %%
@@ -19,6 +19,9 @@ env.check_kernel()
 # %% [markdown]
 # ## Predict
 #
+# TFLM runs a network on a microcontroller. The network's file lies in flash, which keeps its
+# contents; whatever changes while the network runs lies in RAM.
+#
 # The Watch network recognizes seven shoulder exercises from the accelerometer and gyroscope of a
 # smartwatch. Its int8 file has 14,536 bytes. "The Arduino Nano 33 BLE only has 256KB of RAM
 # (memory) and 1MB of Flash (storage)", says the lecture.
@@ -26,7 +29,7 @@ env.check_kernel()
 # %%
 from course_utils.machines import data, micro
 from course_utils.views import checks
-from course_utils.labs.tflite_micro_export import explorers, scenes
+from course_utils.labs.tflite_micro_export import explorers, lecture, project, scenes
 
 # %%
 parts = scenes.record("watch_cnn", "int8")["arena"]
@@ -44,12 +47,16 @@ checks.predict(
     unit="bytes",
     reveal=scenes.record("watch_cnn", "int8")["smallest_arena"],
     because="The file's size says nothing about it: the weights stay in flash. RAM holds the "
-    f"activations that are alive at once, at most {parts['head']:,} bytes here, and "
+    f"activations that are needed at one time, at most {parts['head']:,} bytes here, and "
     f"{parts['tail']:,} more for what the interpreter keeps for good.",
 )
 
 # %% [markdown]
 # ## Explore
+#
+# TFLM asks for one array in RAM, the **arena**, and plans everything in it. At one end, the
+# *head*, are the activations, which come and go. At the other, the *tail*, is what stays for good:
+# records of tensors and operators, and numbers that the kernels have prepared.
 #
 # Pick a board, a network and a mode. Does it fit, by how much, and if not, what should shrink?
 
@@ -68,9 +75,9 @@ checks.after("11.arena", explorers.budget)
 #
 # ### Explain
 #
-# TFLM is LiteRT with everything left out that a microcontroller can't afford. Each operator that a
-# file uses must be there, with a kernel for just these types. Both can be read from the file,
-# before anything runs.
+# TFLM is LiteRT (TensorFlow Lite's name today) with everything left out that a microcontroller
+# can't afford. Each operator that a file uses must be there, with a *kernel*, the code that computes
+# it, for just these types. Both can be read from the file, before anything runs.
 
 # %%
 watch = data.model("watch_cnn", "int8")
@@ -94,9 +101,7 @@ for mode in widgets.progress(conversion.MODES, "Converting"):
     files[mode] = conversion.convert(model, mode, calibration)
 
 # %%
-for mode, tflite in files.items():
-    report = micro.compatibility(tflite)
-    print(f"{mode:8} {'should run' if report.should_run else report.problems[0]}")
+scenes.reports(files)
 
 # %% [markdown]
 # ### Measure
@@ -107,26 +112,26 @@ for mode, tflite in files.items():
 # %% tags=["nbval-ignore-output"]
 from course_utils.machines import evaluation
 
-if micro.missing():
-    print(micro.missing(), "These are the recorded results:")
-    print(scenes.table("fashion_cnn"))
-else:
-    for mode, tflite in files.items():
-        try:
-            micro.run(tflite, evaluation.to_input(images.x_test[:5], tflite))
-            runs, said = True, "runs"
-        except micro.Refused as refused:
-            runs, said = False, str(refused)
-        foreseen = runs == micro.compatibility(tflite).should_run
-        print(f"{mode:8} {said}{'' if foreseen else ' (the report had said otherwise)'}")
+scenes.tried(files, images.x_test[:5])
 
 # %% [markdown]
+# One thing before it confuses you. The laboratory ships an int8 file of each network, and the one
+# that was converted above is a little larger:
+
+# %%
+scenes.two_files("fashion_cnn", files["int8"])
+
+# %% [markdown]
+# They hold the same numbers. What differs are the names of the tensors, which begin with the
+# model's name; TFLM does not need them. Notebook 08 speaks of files like the one converted here. **From
+# here on, an int8 file is the shipped one**, `data/models/NAME_int8.tflite`: for it every arena was
+# measured.
+#
 # Which file would you flash? Flash is scarce: take the smallest of the five that will do. Answer
 # with its mode, such as `"float32"`.
 
 # %%
-for mode, (size, _) in scenes.files("watch_cnn").items():
-    print(f"watch_cnn, {mode:8} {size:7,} bytes")
+scenes.file_table("watch_cnn")
 
 # %%
 sent = "int8"  # SOLUTION
@@ -149,19 +154,17 @@ nano_ram = 256 * 1024  # SOLUTION
 checks.check("11.kib", nano_ram, kib=256)
 
 # %% [markdown]
-# TFLM asks for one array, the **arena**, and plans everything in it. The *head* holds the
-# activations, the *tail* what stays for good: records of tensors and operators, and numbers that
-# the kernels have prepared.
-#
-# An activation is needed from the operator that writes it to the last one that reads it. After
+# Now the arena's head. An activation is needed from the operator that writes it to the last one that reads it. After
 # that its bytes are free for others. Move through the operators:
 
 # %%
 explorers.lifetimes(scenes.NETWORKS[1:])
 
 # %% [markdown]
-# Write the function that finds the peak. `first[i]` and `last[i]` are the operators between which
-# tensor `i` is needed, both included; `sizes[i]` are its bytes.
+# Write the function that finds the peak: the most bytes that are needed at one operator. It gets
+# three lists of the same length. `sizes[i]` are the bytes of tensor `i`; it is needed at every
+# operator from `first[i]` to `last[i]`, both included. Operators are numbered from 0, and there may
+# be more or fewer of them than tensors. Return one number.
 
 # %%
 
@@ -179,12 +182,12 @@ def peak_bytes(sizes, first, last):
 checks.check("11.peak", peak_bytes)
 
 # %% [markdown]
-# TFLM does the same. It also rounds each tensor up to 16 bytes. What the graph says must be alive
-# at once, and what TFLM's recording allocator measured as its head, for four networks in int8, the
-# Watch network among them:
+# TFLM does the same, and rounds each tensor up to 16 bytes. Now your function on four real networks,
+# beside what TFLM's recording allocator measured as its head:
 
 # %%
-checks.after("11.arena", lambda: print(scenes.heads_table()))
+peak = checks.yours("11.peak", peak_bytes, scenes.peak_bytes)
+checks.after("11.arena", lambda: scenes.heads_table(peak))
 
 # %% [markdown]
 # ### Measure: the arena
@@ -223,14 +226,7 @@ if micro.missing():
 else:
     arena = micro.arena(watch)
 
-
-def arena_parts():
-    for part, size in arena._asdict().items():
-        print(f"{part:13} {size:5,} bytes")
-    print(f"on 32 bits, estimated: {arena.on_32_bits:,} bytes")
-
-
-checks.after("11.arena", arena_parts)
+checks.after("11.arena", lambda: scenes.arena_table(arena))
 
 # %% [markdown]
 # ### Measure: flash
@@ -243,13 +239,13 @@ checks.after("11.arena", arena_parts)
 
 # %%
 flash = micro.flash(watch)
-print(f"model   {flash.model:7,} bytes, the file")
-print(f"core    {flash.core:7,} bytes, estimated")
-print(f"kernels {flash.kernels:7,} bytes, estimated")
+scenes.flash_table(flash)
 
 # %% [markdown]
 # For a network this small, the runtime is larger than the model. Now the sum: how much flash and
-# RAM is left on a board? All sizes are in bytes.
+# how much RAM is left on a board? All sizes are in bytes. `flash` and `ram` are what the board has.
+# Return two numbers, the flash that is left and then the RAM that is left. Where something is
+# missing the number is negative.
 
 # %%
 
@@ -264,19 +260,11 @@ checks.check("11.left", memory_left)
 
 # %%
 needs = scenes.record("watch_cnn", "int8")["smallest_arena"]
-
-
-def left_on_boards():
-    for name, board in micro.BOARDS.items():
-        fit = micro.fit(name, flash.total, needs)
-        print(f"{name:22} {board['word_bits']:2} bits   flash left {fit.flash_left:10,}   "
-              f"RAM left {fit.ram_left:8,}   {'fits' if fit.fits else 'does not fit'}")
-
-
-checks.after("11.arena", left_on_boards)
+left = checks.yours("11.left", memory_left, scenes.memory_left)
+checks.after("11.arena", lambda: scenes.boards_table(flash.total, needs, left))
 
 # %% [markdown]
-# And all networks in all modes:
+# And all networks in all modes, with the laboratory's own sum:
 
 # %%
 checks.after("11.arena", explorers.fits)
@@ -315,12 +303,10 @@ checks.predict(
 # TFLM against the others, on whole test sets. For int8, "integer engine" is notebook 07's.
 
 # %%
-def all_answers():
-    for name in scenes.NETWORKS:
-        print(scenes.answers(name), end="\n\n")
+checks.after("11.float32", lambda: scenes.answers("watch_cnn"))
 
-
-checks.after("11.float32", all_answers)
+# %%
+scenes.other_answers()
 
 # %% [markdown]
 # In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ in a
@@ -329,10 +315,7 @@ checks.after("11.float32", all_answers)
 # in TFLM, 500 inputs of each network. The number of values that differ, and by how many codes:
 
 # %%
-for name in scenes.NETWORKS:
-    print(name)
-    for operator, (differing, largest) in scenes.where_int16x8_differs(name).items():
-        print(f"    {operator:18} {differing:5,} values, by {largest}")
+scenes.int16x8_table()
 
 # %% [markdown]
 # The convolutions agree to the last bit, and so do the poolings. The dense layers differ, by one
@@ -359,8 +342,9 @@ print(f"{right:,} of {len(ours):,} windows of people it never saw are right.")
 # ### The first line of the program
 #
 # All this is lost if the program hands over wrong codes. A sensor gives a real number `x`; the file
-# says which `scale` and `zero_point` its input has. A cast in C cuts off the fraction. Write it
-# right:
+# says which `scale` and `zero_point` its int8 input has. A cast in C cuts off the fraction, towards
+# zero. Write it right, for numbers below zero, too, and for those beyond what int8 can hold. x is
+# one number; return one integer. (`math.floor` is there; on a tie either neighbour is right.)
 
 # %%
 import math
@@ -376,34 +360,110 @@ def input_code(x, scale, zero_point):
 checks.check("11.input", input_code)
 
 # %% [markdown]
+# What does the first line cost? The Watch network gets the same test windows three times: with codes
+# from your function, with a cast that cuts off, and with a scale twice too large, as if it were
+# another sensor's.
+
+# %%
+first_line = checks.yours("11.input", input_code, scenes.input_code)
+scenes.first_lines({
+    "yours, or the laboratory's": first_line,
+    "a cast": scenes.cut_off,
+    "twice the scale": lambda x, scale, zero_point: scenes.input_code(x, 2 * scale, zero_point),
+})
+
+# %% [markdown]
+# Count both columns. A wrong code need not turn an answer over, so that **a program may look fine
+# and be wrong in most of its inputs**. That is why a project needs a test that compares numbers, not
+# answers.
+#
 # ## Take it away
 #
-# `export_project` writes a complete C++ project: the model as an array, a resolver with just the
+# `project.export` writes a complete C++ project: the model as an array, a resolver with just the
 # operators that it uses, the arena with a margin, the two functions for inputs and outputs, and a
-# self-test with real inputs and the outputs that TFLM gave for them. Here it goes to a temporary
-# folder; name one of your own, such as `folder = "my_watch"`, to keep it, and another board if you
-# have one.
+# self-test. The self-test has *golden vectors*: real inputs, and the outputs that TFLM gave for them
+# here.
+#
+# The project goes to the folder `exports/watch` beside this notebook. Choose another board if you
+# have one. When you run the cell again, the folder is written anew; if you have changed a file in
+# it, your version is moved aside first.
 
 # %% tags=["nbval-ignore-output"]
-import tempfile
 from pathlib import Path
 
-folder, board = Path(tempfile.mkdtemp()) / "watch", "Arduino Nano 33 BLE"
-scenes.export(watch, folder, board=board, name="watch")
+folder, board = Path("exports") / "watch", "Arduino Nano 33 BLE"
+project.export(watch, folder, board=board, name="watch")
 
 # %% [markdown]
-# Its README says how to build it and which revision of TFLM it was made for. Two excerpts: the
-# model, and the operators.
+# Its README says how to build it and which revision of TFLM it was made for. The operators, in
+# `network.cpp`:
 
 # %%
-scenes.excerpt(folder, "model.cpp", "alignas", 3)
-
-# %%
-scenes.excerpt(folder, "network.cpp", "using Operators", 9)
+project.excerpt(folder, "network.cpp", "using Operators", 9)
 
 # %% [markdown]
-# On the board, look at the serial monitor: the self-test prints PASS or FAIL. If it says FAIL, do
-# not look at your sensor, look at the build: the same numbers went in.
+# ### Find the arena
+#
+# How many bytes of RAM does this program reserve for the arena? Open `exports/watch/watch/network.h`
+# (in the file browser on the left, or from the link above) and read it there. The lines above the
+# constant say what it is made of.
+
+# %%
+arena_bytes = project.arena_in(folder)["arena"]  # SOLUTION
+
+checks.check("11.header", arena_bytes, folder=folder)
+
+# %% [markdown]
+# ### Run the self-test
+#
+# On a board the self-test writes to the serial monitor. It can also run here: the project's C++ is
+# compiled for this computer. TFLM's sources are not in this laboratory, so small stand-in headers
+# declare what the project uses of them, and each time the program runs the network, the TFLM
+# interpreter that is installed here answers.
+
+# %% tags=["nbval-ignore-output"]
+project.self_test(folder, watch)
+
+# %% [markdown]
+# ### Break it
+#
+# Open `exports/watch/watch/quantization.h` and find the function `Quantize`: it is the first line of
+# the program, in C++. Change it so that it still compiles and makes wrong codes: take the rounding
+# out, say, or the limits, or the zero point. Save the file and run the cell.
+#
+# `project.change(folder, file, old, new)` does the same from here: it puts the text `new` in the
+# place of `old`.
+
+# %% tags=["nbval-ignore-output"]
+old = "roundf("  # SOLUTION
+new = "("  # SOLUTION
+project.change(folder, "quantization.h", old, new)
+(broken := project.self_test(folder, watch))
+
+# %%
+checks.check("11.fault", broken)
+
+# %% [markdown]
+# With the rounding taken out, the self-test does not say that *outputs* differ. It says that the
+# codes are wrong, before the network has run: look at `quantization.h`, not at the network, and not
+# at your sensor.
+#
+# ### Mend it
+#
+# Put back what was there, save, and test again.
+
+# %% tags=["nbval-ignore-output"]
+old = "= (x"  # SOLUTION
+new = "= roundf(x"  # SOLUTION
+project.change(folder, "quantization.h", old, new)
+(mended := project.self_test(folder, watch))
+
+# %%
+checks.check("11.mend", mended, broken=broken)
+
+# %% [markdown]
+# On the board it is the same: if the serial monitor says FAIL, do not look at your sensor, look at
+# the build. The same numbers went in.
 #
 # ## Framework differences
 #
@@ -415,7 +475,7 @@ scenes.excerpt(folder, "network.cpp", "using Operators", 9)
 if not micro.missing():
     print(f"TFLM knows {len(micro.operators())} of the {len(micro.builtin_operators())} operators "
           "that a .tflite file can name.")
-checks.beside_lecture(scenes.framework_rows(), "How many operators?")
+checks.beside_lecture(lecture.rows(), lecture.CAPTION)
 
 # %% [markdown]
 # The other rows of the lecture's table, and the size of each runtime. The time is that of one
@@ -429,7 +489,7 @@ float_watch = models.set_weights(models.build("watch_cnn"), data.checkpoint("wat
 times = scenes.framework_times(
     float_watch, conversion.convert(float_watch, "float32"), exercises.x_test
 )
-print(scenes.framework_table(times))
+scenes.framework_table(times)
 
 # %% [markdown]
 # TensorFlow, called as here from Python, usually needs the longest for one window. XNNPACK's kernels

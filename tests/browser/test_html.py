@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import statistics
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 from benchmarks import html_explorers, sliders
 from course_utils.labs.post_training_quantization import explorers as techniques
 from course_utils.workshop import gallery
+
+pytestmark = pytest.mark.xdist_group("html")  # one page for all of them: one process
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,18 @@ def test_two_controls(page, files, boxes):
     assert_shows(root, box.sweep, 1)
     choice.press("End")
     assert_shows(root, box.choose("watch_cnn"), 1)
+    root.query_selector("button").press("Enter")
+    assert_shows(root, box.choose(box._names[box._first]), box.sweep.start)
+
+
+def test_pointing_reads_values(page, files):
+    root = opened(page, files / "one.html")
+    box = root.query_selector(".lab-picture").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = root.query_selector(".lab-point")
+    assert re.fullmatch(r"weight = −?0\.0\d+, count = [\d,]+", told.inner_text())
+    page.mouse.move(box["x"] + box["width"] + 5, box["y"])
+    assert not told.is_visible()
 
 
 def test_explorers_on_one_page_do_not_meet(page, files, boxes, tmp_path):

@@ -35,6 +35,8 @@ STATE = """() => { const notebook = lab.panel().content; return [
   notebook.selectedCells.length, !!document.querySelector('.jp-Dialog'),
   !!document.activeElement.closest('.lab-widget, .lab-ask')]; }"""
 
+pytestmark = pytest.mark.xdist_group("keys")  # one page for all of them: one process
+
 
 @pytest.fixture(scope="module")
 def book(chrome, server, folder):

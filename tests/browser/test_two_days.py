@@ -6,6 +6,8 @@ import shutil
 import jupyter_page
 import pytest
 
+pytestmark = pytest.mark.xdist_group("two_days")  # one page for all of them: one process
+
 NOTEBOOK = "02_magnitude_pruning.ipynb"
 RIGHT = (
     "import numpy as np\n\n\n"

@@ -34,6 +34,8 @@ for _ in widgets.progress(3, "Counting to three"):
     pass
 """
 
+pytestmark = pytest.mark.xdist_group("widgets")  # one page for all of them: one process
+
 
 @pytest.fixture(scope="module")
 def book(chrome, server, folder):
@@ -90,12 +92,55 @@ def test_a_sweep_moves_while_the_kernel_is_busy(book):
     book.page.wait_for_function("() => !lab.running")
 
 
-def test_another_sweep_is_drawn_when_it_is_chosen(book):
+SEEN = """root => { window.heights = new Set(); new ResizeObserver(() => heights.add(
+  Math.round(root.getBoundingClientRect().height))).observe(root); }"""
+
+
+def test_another_choice_keeps_the_place_and_the_height_and_reset_goes_back(book):
     book.show(0)
     sweeps = book.labs(0)[1]
+    shown = "root => lab.sliders(root)[0].getAttribute('aria-valuetext').slice(0, 6)"
+    book.page.evaluate(SEEN, sweeps)
+    book.press(sweeps.query_selector("[role=slider]"), "Home")
+    book.page.keyboard.press("PageUp")
     sweeps.query_selector("text=conv2").click()
-    sweeps.wait_for_selector("img[alt^='A threshold of 0.000']")
+    sweeps.wait_for_selector("img[alt^='A threshold of 0.01']:visible")
+    assert book.page.evaluate(shown, sweeps) == "0.25 σ"
     check_lab(book, sweeps)
+    assert book.page.evaluate("() => heights.size") == 1
+    # Back, while the kernel is busy: what moved on the other page moved here, too.
+    book.page.evaluate("() => lab.run('import time; time.sleep(10)')")
+    sweeps.query_selector("text=conv1").click()
+    book.page.wait_for_timeout(200)
+    assert book.page.evaluate(shown, sweeps) == "0.30 σ"
+    sweeps.query_selector("text=conv2").click()
+    reset = sweeps.query_selector("button:has-text('Reset')")
+    book.press(reset, "Enter")
+    book.page.wait_for_timeout(200)
+    assert book.page.evaluate(shown, sweeps) == "0.00 σ"
+    assert "mod-active" in sweeps.query_selector("button:has-text('conv1')").get_attribute("class")
+    assert book.page.evaluate("() => lab.running")
+    book.page.evaluate("() => lab.panel().sessionContext.session.kernel.interrupt()")
+    book.page.wait_for_function("() => !lab.running")
+
+
+def test_pointing_reads_values_and_no_picture_is_white_on_a_dark_theme(book, screenshot):
+    book.show(0)
+    picture = book.page.evaluate_handle("root => lab.picture(root)", book.labs(0)[0]).as_element()
+    box = picture.bounding_box()
+    book.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = book.page.wait_for_selector(".lab-point:visible").inner_text()
+    assert told.startswith("weight = ")
+    assert ", count = " in told
+    assert abs(float(told.split(" = ")[1].split(",")[0].replace("−", "-"))) < 0.05
+    book.page.mouse.move(1, 1)
+    assert not book.page.query_selector(".lab-point").is_visible()
+    theme = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    book.page.evaluate(theme, "JupyterLab Dark")
+    book.page.wait_for_selector("[data-jp-theme-light=false]", state="attached")
+    assert "invert" in picture.evaluate("e => getComputedStyle(e).filter")
+    screenshot(book, "widget-dark")
+    book.page.evaluate(theme, "JupyterLab Light")
 
 
 def test_the_tabs_that_hold_the_frames_are_hidden(book):

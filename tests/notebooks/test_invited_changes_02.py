@@ -6,7 +6,9 @@ from changed_cells import everything_shows, run_changed  # noqa: F401
 
 from course_utils.labs.magnitude_pruning import experiments, explorers, figures, scenes
 from course_utils.machines import data, models
+from course_utils.numbers import pruning
 from course_utils.views import checks
+from course_utils.views.checks import ledger
 
 PRUNING = 'magnitude_pruning("fashion_cnn")'
 OF_ONE_S_OWN = """# from course_utils.machines import training
@@ -43,11 +45,10 @@ def test_another_s_of_the_timed_product(s):
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"conv1": 0.0, "conv2": 0, "dense1": np.float32(1.25), "dense2": 3}, "of your choice"),
-        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 0.3), "take steps of 0.25"),
-        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 10**400), "take steps of 0.25"),
-        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"]), "take steps of 0.25"),
-        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], "1"), "take steps of 0.25"),
+        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 0.25), "take steps of 0.1"),
+        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], 10**400), "take steps of 0.1"),
+        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"]), "take steps of 0.1"),
+        (dict.fromkeys(["conv1", "conv2", "dense1", "dense2"], "1"), "take steps of 0.1"),
         ({"conv1": 0.5, "dense": 0.5}, "one s for each of conv1, conv2, dense1, dense2"),
         (["conv1", "conv2", "dense1", "dense2"], "one s for each of"),
         (0.5, "one s for each of"),
@@ -55,8 +56,29 @@ def test_another_s_of_the_timed_product(s):
         (..., "No choice yet"),
     ],
 )
-def test_any_choice_on_the_test_set(answer, told):
-    assert told in scenes.choice_on_test(answer)
+def test_a_choice_that_cannot_be_run_is_told_so(answer, told, capsys):
+    assert explorers.choice_on_test(answer) is None
+    assert told in capsys.readouterr().out
+
+
+def test_a_choice_is_run_on_the_test_images():
+    s = {"conv1": 0.0, "conv2": 0, "dense1": np.float32(1.2), "dense2": 2}
+    dense, own = explorers.choice_on_test(s).rows
+    assert dense[0] == "dense"
+    assert own[0] == "your choice"
+    recorded = scenes.pruning_sweep("fashion_cnn")
+    assert dense[1] == f"{100 * recorded.correct[0] / recorded.total:.1f} %"
+
+
+def test_a_mask_of_ones_own_prunes_the_real_network():
+    table = explorers.accuracy_of(pruning.prune)
+    for _, removed, right, recorded_removed, recorded_right in table.rows:
+        assert (removed, right) == (recorded_removed, recorded_right)
+    assert "removed" in explorers.accuracy_of(lambda w, s: w, (0.5,)).head
+    ((_, removed, right, _, _),) = explorers.accuracy_of(lambda w, s: 0 * w, (0.5,)).rows
+    assert removed == "100.0%"
+    assert right.startswith("10.")
+    assert "9 of 10" in repr(explorers.answers_of(pruning.prune))
 
 
 @pytest.mark.tensorflow
@@ -88,10 +110,11 @@ def test_a_disturbed_timing_says_so():
         assert "run the cell again" in str(scenes.Timing(1.0, pruned, 0.5))
 
 
-def test_no_reply_names_the_sensitive_layer():
+def test_no_reply_names_the_sensitive_layer(monkeypatch):
+    monkeypatch.setattr(ledger, "LEDGER", ledger.Ledger())
     curves = figures.alt_sensitivity(scenes.sensitivity("fashion_cnn"))
     assert "dense2" in curves  # which is what the reply must leave to the curves
-    for s in ({"conv1": 0, "conv2": 0, "dense1": 1.25, "dense2": 1.5},
-              {"conv1": 1, "conv2": 0, "dense1": 1.25, "dense2": 0}):  # fmt: skip
+    for s in ({"conv1": 0, "conv2": 0, "dense1": 1.2, "dense2": 1.5},
+              {"conv1": 1, "conv2": 0, "dense1": 1.2, "dense2": 0}):  # fmt: skip
         reply = checks.check("02.budget", s, evaluate=scenes.evaluate_budget, target=0.75)
         assert not any(layer in reply.says for layer in s), reply

@@ -1,11 +1,13 @@
 """What notebook 03 invites to change runs, or says in one sentence what is wrong."""
 
+import numpy as np
 import pytest
 from test_wrong_answers import code_of, run_cell
 
 from course_utils import labs
-from course_utils.labs.structured_pruning import explorers, figures, scenes
-from course_utils.machines import fine_tuning
+from course_utils.labs.structured_pruning import exercises, explorers, figures, scenes
+from course_utils.machines import data, fine_tuning
+from course_utils.numbers import channel_pruning
 from course_utils.views import checks
 from course_utils.workshop.notebook_builder import sources
 
@@ -117,10 +119,75 @@ def test_a_formula_without_numbers_is_told_so(capsys, give, own):
     assert "gives no number yet" in capsys.readouterr().out
 
 
-def test_a_formula_of_ones_own_fills_its_table(capsys):
-    explorers.schedule(lambda step, steps, final: final * step / steps)
-    explorers.break_even(lambda value_bits, index_bits: 1 / (index_bits - 4) / value_bits)
-    said = capsys.readouterr().out
-    assert said.splitlines()[1].split()[-6:] == ["0.0%", "9.0%", "22.5%", "45.0%", "67.5%", "90.0%"]
-    assert "32-bit values,  4-bit indices: above ?" in said
-    assert "32-bit values,  8-bit indices: above 1%" in said
+def test_a_formula_of_ones_own_fills_its_table():
+    (row,) = explorers.schedule(lambda step, steps, final: final * step / steps).rows
+    assert row == ("sparsity", "0.0%", "9.0%", "22.5%", "45.0%", "67.5%", "90.0%")
+    rows = explorers.break_even(lambda value_bits, index_bits: 1 / (index_bits - 4) / value_bits)
+    assert rows.rows[:2] == [("32", "4", "?"), ("32", "8", "1%")]
+
+
+# ------------------------------------------------------------- their functions, on real networks
+
+NETWORK = data.checkpoint("fashion_cnn")
+
+
+def test_channels_removed_by_a_student_are_those_that_the_laboratory_removes():
+    kept, layers, weights = explorers.remove_half(
+        NETWORK, exercises.channel_norms, exercises.remove_channels
+    )
+    expected, arrays = channel_pruning.rebuild(NETWORK.layers, NETWORK.weights, kept)
+    assert layers == expected
+    assert set(weights) == set(arrays)
+    for name, array in arrays.items():
+        assert np.array_equal(weights[name], array), name
+    scores = channel_pruning.scores(NETWORK.layers, NETWORK.weights, "l2")
+    for name, stays in channel_pruning.keep(scores, 0.5).items():
+        assert np.array_equal(kept[name], stays)
+
+
+@pytest.mark.parametrize(
+    ("norms", "remove"),
+    [
+        (lambda kernel: np.ones(3), exercises.remove_channels),
+        (lambda kernel: "text", exercises.remove_channels),
+        (exercises.channel_norms, lambda *_: None),
+        (exercises.channel_norms, lambda k, b, n, keep: (k, b, n)),
+        (exercises.channel_norms, lambda k, b, n, keep: (k[..., keep], b[keep], n)),
+        (exercises.channel_norms, lambda k, b, n, keep: ("a", "b", "c")),
+        (exercises.channel_norms, lambda k, b, n, keep: (np.zeros(7), b, n)),
+    ],
+)
+def test_functions_that_do_not_fit_together_end_in_a_sentence(capsys, norms, remove):
+    kept, layers, weights = explorers.remove_half(NETWORK, norms, remove)
+    assert "the lab's go on" in capsys.readouterr().out
+    assert layers == channel_pruning.rebuild(NETWORK.layers, NETWORK.weights, kept)[0]
+    table = explorers.costs(NETWORK, {"smaller": (layers, weights)})
+    assert table.rows[0][1] == "201,184"
+
+
+def test_masked_and_smaller_networks_are_right_as_often():
+    kept, *smaller = explorers.remove_half(
+        NETWORK, exercises.channel_norms, exercises.remove_channels
+    )
+    masked = channel_pruning.masked(NETWORK.layers, NETWORK.weights, kept)
+    rows = explorers.costs(
+        NETWORK,
+        {"dense": (NETWORK.layers, NETWORK.weights), "masked": (NETWORK.layers, masked),
+         "smaller": smaller},
+    ).rows  # fmt: skip
+    dense, masked, smaller = rows
+    assert masked[1:4] == dense[1:4]
+    assert smaller[1] < dense[1]
+    assert masked[4] == smaller[4] < dense[4]
+
+
+@pytest.mark.tensorflow
+def test_a_mask_of_ones_own_goes_through_the_verifier(capsys):
+    kernel = NETWORK.weights["dense1/kernel"]
+    own, outputs, anywhere = explorers.verified(exercises.two_by_four, kernel).rows
+    assert own[1:] == ("50.0%", "0", "2 by 4")
+    assert outputs[3] == anywhere[3] == "not 2 by 4"
+    assert outputs[2] != "0"
+    assert explorers.verified(lambda kernel: kernel > 0, kernel).rows[0][3] == "not 2 by 4"
+    assert explorers.verified(lambda kernel: 7, kernel).rows[0] == own
+    assert "the lab's goes on" in capsys.readouterr().out

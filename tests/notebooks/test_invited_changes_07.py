@@ -1,5 +1,7 @@
 """Notebook 07 with what a student changes: another layer, another image, a layer of one's own."""
 
+import re
+
 import numpy as np
 import pytest
 from test_wrong_answers import as_shipped, code_of, in_the_notebooks_folder, run_cell  # noqa: F401
@@ -68,3 +70,39 @@ def test_tflm_beside_the_engine_with_and_without_it(capsys):
     assert "Please report this" in capsys.readouterr().out
     scenes.against_tflm(None, answers)
     assert "Recorded" in capsys.readouterr().out
+
+
+def test_a_layer_of_ones_own_changes_the_networks_answers(layer, capsys):
+    dense, x, y = layer
+    truth = data.load("fashion_mnist").y_test
+    scenes.in_place_of(dense, exercises.fully_connected, x, y, truth)
+    said = capsys.readouterr().out.splitlines()[1]
+    right, of, own = (int(n) for n in re.findall(r"\d+", said))
+    assert (right, of) == (own, 20)
+    scenes.in_place_of(dense, lambda *_: np.full(y.shape, np.nan), x, y, truth)
+    said = capsys.readouterr().out.splitlines()[1]
+    assert int(re.findall(r"\d+", said)[0]) < own
+    ten = scenes.answered(dense, lambda *_: y[:10] * 0, x, y)
+    assert len(set(ten.answers)) == 1
+    assert np.array_equal(scenes.answered(dense, None, x, y).answers,
+                          scenes.model().run(scenes.codes_of(data.load("fashion_mnist").x_test[:10])
+                                             ).argmax(axis=1))  # fmt: skip
+
+
+def test_rescaling_is_counted_channel_by_channel(layer):
+    dense, x, y = layer
+    truth = data.load("fashion_mnist").y_test
+    mine, once, truncated = scenes.rescaled_table(exercises.requantize, dense, x, y, truth).rows
+    assert mine[1] == "0"
+    assert int(truncated[1].replace(",", "")) > int(once[1])
+    as_lists = scenes.rescaled_table(
+        lambda *a: exercises.requantize(*a).tolist(), dense, x, y, truth
+    )
+    assert as_lists.rows[0][1] == "0"
+
+
+def test_biases_that_are_wrong_are_counted():
+    right = scenes.biases_table(exercises.bias_code).rows
+    wrong = scenes.biases_table(lambda b, *_: b * 0).rows
+    assert all(row[1].startswith("0 of") for row in right)
+    assert not any(row[1].startswith("0 of") for row in wrong)

@@ -34,8 +34,15 @@ def test_another_network_is_converted(network, monkeypatch):
 def test_where_the_bytes_are():
     tflite = data.model("watch_cnn", "int8")
     table = scenes.bytes_table(evaluation.size(tflite))
-    assert f"{len(tflite):,}" in table.splitlines()[-1]
-    assert len(scenes.granularity_table().splitlines()) == 1 + 2 * len(scenes.NETWORKS)
+    assert table.rows[-1][-1] == f"{len(tflite):,}"
+    assert len(scenes.granularity_table().rows) == 2 * len(scenes.NETWORKS)
+
+
+def test_two_files_of_one_network_differ_in_their_names_only():
+    record = data.result("techniques").record["networks"]["fashion_cnn"]["int8"]["size"]
+    shipped = evaluation.size(data.model("fashion_cnn", "int8"))
+    assert (shipped.kernels, shipped.biases) == (record["kernels"], record["biases"])
+    assert 0 < record["file"] - shipped.file < 300
 
 
 def test_the_answers_to_the_predictions_are_far_from_the_next_range():

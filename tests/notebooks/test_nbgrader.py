@@ -27,7 +27,8 @@ PYTHON = os.environ.get("LAB_NBGRADER") or (
 SOLVED = {
     "answer-02-threshold": "    return s * np.std(weights)",
     "answer-02-mask": "    return np.abs(weights) > threshold",
-    "answer-02-budget": '{"conv1": 0.0, "conv2": 0.25, "dense1": 1.25, "dense2": 0.75}',
+    "answer-02-budget": '{"conv1": 0.0, "conv2": 0.5, "dense1": 1.2, "dense2": 0.0}',
+    "answer-02-break_even": "1 / 32",
 }
 
 
@@ -137,7 +138,7 @@ def test_nbgrader_gives_the_right_points(tmp_path):
     notebook = nbformat.read(tmp_path / "release" / TOPIC / f"{TOPIC}.ipynb", as_version=4)
     text = "\n".join(c.source for c in notebook.cells)
     assert "np.std(weights)" not in text
-    assert text.count(STUB) == 3
+    assert text.count(STUB) == 4
 
     submit(tmp_path, "right", notebook, SOLVED)
     wrong = {**SOLVED, "answer-02-mask": "    return np.abs(weights) >= threshold"}
@@ -148,4 +149,4 @@ def test_nbgrader_gives_the_right_points(tmp_path):
     submit(tmp_path, "wrong", notebook, wrong)
     run(tmp_path, "-m", "nbgrader", "autograde", TOPIC)
     grades = json.loads(run(tmp_path, "-c", READ))
-    assert grades == {"right": [3.0, 3.0, False], "wrong": [1.0, 3.0, False]}
+    assert grades == {"right": [4.0, 4.0, False], "wrong": [2.0, 4.0, False]}

@@ -48,3 +48,20 @@ def test_bad_input_is_named():
         distributions.describe(np.array([]))
     with pytest.raises(ValueError, match="NaN"):
         distributions.describe(np.array([np.nan, 1.0]))
+
+
+@pytest.mark.parametrize("count", [100, 1_000, 30_000])
+def test_the_middle_half_of_normal_values_is_about_as_expected(count):
+    rng = np.random.default_rng(1)
+    found = [
+        distributions.middle_half(distributions.describe(rng.normal(0.3, 2.0, count)))
+        for _ in range(200)
+    ]
+    assert np.median(found) == pytest.approx(distributions.normal_middle_half(count), rel=0.03)
+
+
+def test_the_middle_half_is_the_same_in_any_unit():
+    weights = np.random.default_rng(2).laplace(size=5_000)
+    one, other = (distributions.describe(w) for w in (weights, 40 * weights - 3))
+    assert distributions.middle_half(one) == pytest.approx(distributions.middle_half(other))
+    assert distributions.middle_half(one) < distributions.normal_middle_half(5_000)

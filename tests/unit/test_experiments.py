@@ -89,16 +89,15 @@ def test_sensitivity_again(kernel, position):
     assert abs(correct - recorded["correct"]["test"][position]) <= undecided
 
 
-@pytest.mark.parametrize("point", [(0, 0, 0, 0), (2, 3, 6, 1), (5, 1, 9, 4)])
+@pytest.mark.parametrize("point", [(0, 0, 0, 0), (2, 3, 16, 1), (5, 1, 9, 14)])
 def test_grid_again(point):
     result = data.result("pruning_grid")
     network, dataset = data.checkpoint("fashion_cnn"), data.load("fashion_mnist")
     kernels = result.record["kernels"]
     s = {kernel: result.arrays["s"][i] for kernel, i in zip(kernels, point, strict=True)}
-    for split in experiments.SPLITS:
-        correct, undecided, _ = count(network, dataset, s, split)
-        assert abs(correct - int(result.arrays[split][point])) <= undecided
-        assert undecided < 10
+    correct, undecided, _ = count(network, dataset, s, "validation")
+    assert abs(correct - int(result.arrays["validation"][point])) <= undecided
+    assert undecided < 10
 
 
 def test_grid_and_sweep_meet():
@@ -106,22 +105,23 @@ def test_grid_and_sweep_meet():
     recorded = sweep.record["networks"]["fashion_cnn"]
     for i, s in enumerate(grid.arrays["s"]):
         j = sweep.record["s"].index(s)
-        for split in experiments.SPLITS:
-            # The two sum in another order; only an input on the edge could tell them apart.
-            assert abs(int(grid.arrays[split][i, i, i, i]) - recorded["correct"][split][j]) <= 2
+        # The two sum in another order; only an input on the edge could tell them apart.
+        counted = int(grid.arrays["validation"][i, i, i, i])
+        assert abs(counted - recorded["correct"]["validation"][j]) <= 2
         for kernel, sparsity in zip(grid.record["kernels"], grid.arrays["sparsity"], strict=True):
             assert sparsity[i] == pytest.approx(recorded["sparsity"][kernel][j], abs=1e-6)
 
 
-def test_grid_is_whole():
+def test_grid_is_whole_and_holds_no_test_image():
     result = data.result("pruning_grid")
-    for split in experiments.SPLITS:
-        counts, n = result.arrays[split], result.record["n"][split]
-        assert counts.shape == (13,) * 4
-        assert counts.dtype == np.int16
-        assert counts.min() >= 0
-        assert counts.max() <= n
-        assert counts[0, 0, 0, 0] == data.checkpoint("fashion_cnn").record[split]["correct"]
+    counts, n = result.arrays["validation"], result.record["n"]["validation"]
+    assert counts.shape == (21,) * 4
+    assert counts.dtype == np.int16
+    assert counts.min() >= 0
+    assert counts.max() <= n
+    assert counts[0, 0, 0, 0] == data.checkpoint("fashion_cnn").record["validation"]["correct"]
+    assert set(result.arrays) == {"validation", "s", "sparsity"}
+    assert set(result.record["n"]) == {"validation"}
 
 
 def test_grid_counts_equal_one_network_at_a_time():
@@ -129,7 +129,7 @@ def test_grid_counts_equal_one_network_at_a_time():
     x, y = dataset.x_test[:30], dataset.y_test[:30]
     counts = experiments.grid_counts(network, x, y)
     kernels = layer_specs.kernel_names(network.layers)
-    for point in [(0, 0, 0, 0), (12, 0, 3, 1), (1, 4, 7, 8), (0, 12, 0, 0)]:
+    for point in [(0, 0, 0, 0), (20, 0, 3, 1), (1, 4, 7, 8), (0, 12, 0, 0), (0, 0, 13, 20)]:
         s = dict(zip(kernels, experiments.S_GRID[list(point)], strict=True))
         weights, _ = experiments.prune(network.weights, s)
         right = float_engine.predict(network.layers, weights, x) == y

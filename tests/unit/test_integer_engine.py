@@ -312,6 +312,12 @@ def test_a_batch_is_its_inputs_one_by_one(watch):
     np.testing.assert_array_equal(watch_of_one.run(x), together)
 
 
+def test_what_an_operator_wrote_leads_to_the_same_outputs(watch):
+    x = np.random.default_rng(1).integers(-128, 128, (5, *watch.input.shape[1:]), np.int8)
+    for operator, step in enumerate(list(watch.trace(x))[1:]):
+        assert np.array_equal(watch.run_after(operator, step.array), watch.run(x))
+
+
 def test_a_trace_holds_every_tensor_in_order(watch):
     x = quantized(whole_test_set("watch_cnn")[:3], watch)
     steps = list(watch.trace(x))

@@ -7,7 +7,14 @@ import pytest
 
 from course_utils.engines import float_engine
 from course_utils.engines import integer_engine as engine
-from course_utils.labs.integer_arithmetic import exercises, experiments, explorers, figures, scenes
+from course_utils.labs.integer_arithmetic import (
+    exercises,
+    experiments,
+    explorers,
+    figures,
+    lecture,
+    scenes,
+)
 from course_utils.machines import data
 from course_utils.numbers import intervals
 from course_utils.numbers.quantization import QParams
@@ -222,12 +229,12 @@ def test_truncating_by_the_bias_is_a_floor():
 
 
 def test_the_lecture_is_quoted_and_met_where_it_is():
-    states = {row.what: row.state for row in scenes.beside_lecture()}
-    assert list(states.values()) == ["differs", "agrees", "differs", "agrees"]
+    states = {row.claim: row.state for row in lecture.rows()}
+    assert list(states.values()) == ["agrees", "agrees", "differs", "agrees"]
     kernels = scenes.kernels()
     assert "23 of 31" in figures.alt_kernels(kernels)
     figures.draw_kernels(kernels).canvas.draw()
-    assert "24,240,000          0" in scenes.explained_table()
-    assert len(scenes.comparison_table().splitlines()) == 6
+    assert scenes.explained_table().rows[2][2:] == ("24,240,000", "0")
+    assert [row[0] for row in scenes.comparison_table().rows] == list(scenes.NETWORKS)
     with pytest.raises(ValueError, match="No recorded comparison"):
         scenes.accuracy(network="resnet")

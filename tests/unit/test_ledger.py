@@ -226,7 +226,7 @@ def test_it_waits_for_all_its_predictions(folder):
 
 def test_who_only_looks_opens_it_by_a_click(folder):
     covered = checks.after("02.half", lambda: checks.beside_lecture(
-        [checks.Row("q", "l", 1.0)], "caption"))  # fmt: skip
+        [checks.Row("int8_size", 1.0, "q")], "caption"))  # fmt: skip
     covered._button.click()
     assert "<table" in covered.children[0].value
 

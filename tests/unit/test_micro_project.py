@@ -16,14 +16,14 @@ from tflite_tools import Writer, pack, unpack
 
 from course_utils.engines import tflite_file
 from course_utils.machines import conversion, data, micro, models
-from course_utils.machines.micro.project import contents, export
+from course_utils.machines.micro.project import contents, export, host
 from course_utils.numbers import quantization
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None,
     reason="tflite-micro has wheels for Linux x86-64 only (2026-11)",
 )
-STANDIN = Path(__file__).parent / "tflm_standin"
+STANDIN = host.STANDIN
 # C++14: what Arduino compiles sketches as.
 STRICT = ["-std=c++14", "-Wall", "-Wextra", "-Werror"]
 

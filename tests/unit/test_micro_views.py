@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from course_utils.labs.tflite_micro_export import explorers, figures, scenes
+from course_utils.labs.tflite_micro_export import explorers, figures, lecture, project, scenes
 from course_utils.machines import data, frameworks, micro
 from course_utils.views import checks
 from course_utils.views.checks import check
@@ -153,7 +153,7 @@ def test_answers_come_from_the_record_that_holds_them():
 
 
 def test_frameworks_are_counted_and_stand_below_the_lecture_s_words(monkeypatch):
-    rows = scenes.framework_rows()
+    rows = lecture.rows()[:3]
     assert [row.measured.value for row in rows[1:]] == [
         frameworks.count_builtin_operators(),
         len(data.result("tflm_runtime").record["known"]),
@@ -163,17 +163,21 @@ def test_frameworks_are_counted_and_stand_below_the_lecture_s_words(monkeypatch)
         lambda: {name: {"gradients": name == "TensorFlow", "converter": False}
                  for name in ("TensorFlow", "LiteRT")},
     )  # fmt: skip
-    lines = scenes.framework_table({"TensorFlow": 2000.0, "LiteRT": 9.0}).splitlines()
-    assert lines[3].split("  ")[1:2] == ["here"]
-    assert "2,000 µs" in lines[6]
-    assert lines[6].endswith("not installed")
+    table = scenes.framework_table({"TensorFlow": 2000.0, "LiteRT": 9.0})
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["Inference: here"][0].startswith("2,000 µs")
+    assert rows["Inference: here"][2] == "not installed"
+    assert rows["Training: the lecture"] == ("Yes", "No", "No")
 
 
 def test_without_the_wheel_all_that_was_recorded_is_there(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     watch = data.model("watch_cnn")
     assert micro.missing()
-    assert "refused" in scenes.table("fashion_cnn")
+    files = dict.fromkeys(scenes.MODES, watch)
+    tried = {mode: said for mode, _, said in scenes.tried(files, None).rows}
+    assert tried["int8"] == "runs"
+    assert tried["dynamic"].startswith("refuses it: ")
     assert micro.compatibility(watch).should_run
     assert micro.Arena(**scenes.record("watch_cnn", "int8")["arena"]).total == 5504
     assert micro.flash(watch).model == len(watch)
@@ -187,9 +191,9 @@ def test_without_the_wheel_all_that_was_recorded_is_there(monkeypatch, tmp_path)
 
 def test_an_excerpt_is_found_or_refused(tmp_path, capsys):
     (tmp_path / "a.cpp").write_text("one\ntwo\nthree\n", encoding="utf-8")
-    scenes.excerpt(tmp_path, "a.cpp", "tw", 2)
+    project.excerpt(tmp_path, "a.cpp", "tw", 2)
     assert capsys.readouterr().out == "a.cpp:\ntwo\nthree\n"
-    scenes.excerpt(str(tmp_path), "a.cpp", "four", 1)
+    project.excerpt(str(tmp_path), "a.cpp", "four", 1)
     assert "has a line with 'four'" in capsys.readouterr().out
 
 
@@ -201,3 +205,25 @@ def test_the_input_code_of_the_exercise_is_the_suites():
     x = np.random.default_rng(0).normal(scale=4, size=2000).astype(np.float32)
     expected = quantization.quantize(x, qparams)
     assert [input_code(float(v), 0.05, 7) for v in x] == expected.tolist()
+
+
+def test_two_files_of_one_network_hold_the_same_numbers_or_it_says_so():
+    shipped, other = data.model("fashion_dscnn"), data.model("fashion_dscnn_qat")
+    assert "with the same numbers" in scenes.two_files("fashion_dscnn", shipped).caption
+    assert "with different numbers" in scenes.two_files("fashion_dscnn", other).caption
+
+
+def test_what_students_write_runs_on_real_networks():
+    def twice(sizes, first, last):
+        return 2 * scenes.peak_bytes(sizes, first, last)
+
+    plain = {row[0]: row for row in scenes.heads_table().rows}
+    assert all(row[1] == row[2] for row in plain.values())
+    assert scenes.heads_table(twice).rows[0][1] == "4,800"
+    left = scenes.boards_table(91_093, 5_504, lambda *_: (1, 2)).rows
+    assert {row[2:4] for row in left} == {("1", "2")}
+    ways = {"right": scenes.input_code, "cut": scenes.cut_off, "far": lambda *_: 10**6}
+    right, cut, far = scenes.first_lines(ways, windows=20).rows
+    assert right[1] == "0.0%"
+    assert 30 < float(cut[1].rstrip("%")) < 70
+    assert float(far[1].rstrip("%")) > 90

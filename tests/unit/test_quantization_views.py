@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from course_utils.engines import simulated_quantization
 from course_utils.labs.float_to_int8 import explorers, figures, scenes
-from course_utils.machines import data
+from course_utils.machines import data, models
 from course_utils.numbers import quantization
 
 DENSE = ("fashion_cnn", "dense1", "weights")
@@ -28,7 +29,7 @@ def test_every_tensor_at_the_ends_of_every_slider(name):
         assert 0 < state.codes_used <= state.qparams.codes
         assert state.accuracy is None  # recorded at 100 % only
         assert np.isfinite(state.sqnr_db)
-        assert figures.alt_mapping(state).endswith("not recorded.")
+        assert "validation inputs (float32:" in figures.alt_mapping(state)
         figure = figures.draw_mapping(state, figure)
     figure.canvas.draw()
 
@@ -92,7 +93,141 @@ def test_recorded_accuracies_are_the_record_s():
     for other in ({"num_bits": 9}, {"narrow_range": False}, {"percent": 95}):
         settings = {"num_bits": 4, "per_channel": True, **other}
         assert scenes.mapping(DEPTHWISE, **settings).accuracy is None
-    assert "not recorded" in figures.alt_mapping(scenes.mapping(DENSE, 9))
+    assert "validation inputs" in figures.alt_mapping(scenes.mapping(DENSE, 9))
+
+
+def test_any_other_setting_is_measured_on_validation_inputs():
+    """As one counts it with the whole simulated network, whatever the kind of tensor."""
+    for name, how, all_layers in (
+        (DENSE, (True, True, False), False),
+        (DEPTHWISE, (True, True, True), False),
+        (RELU, (False, False, False), False),
+        (("fashion_cnn", "input", "activations"), (False, False, False), False),
+        (("watch_cnn", "conv2", "activations"), (True, False, False), True),
+        (("watch_cnn", "conv2", "weights"), (True, True, False), True),
+    ):
+        network, layer, kind = name
+        layers, weights = scenes.folded(network)
+        dataset = data.load(models.DATASETS[network])
+        x, y = dataset.x_validation[:1000], dataset.y_validation[:1000]
+        names = [n for w, n, k in scenes.tensor_names() if (w, k) == (network, kind)]
+        qparams, changed = {}, dict(weights)
+        for one in names if all_layers else [layer]:
+            which = scenes.tensor(network, one, kind)
+            chosen = scenes.choose(which, 3, 0.5, *how)
+            if kind == "activations":
+                qparams[one] = chosen
+            else:
+                codes = quantization.quantize(which.values, chosen)
+                changed[f"{one}/kernel"] = quantization.dequantize(codes, chosen)
+        output = simulated_quantization.continue_from(layers, changed, x, qparams, "input")
+        state = scenes.mapping(name, 3, 50, *how, all_layers)
+        assert abs(state.validated.right - int((output.argmax(1) == y).sum())) <= 1
+        assert state.validated.total == len(y)
+        assert state.accuracy is None
+
+
+def test_symmetric_after_a_relu_is_affine_with_a_bit_less():
+    """What the table says: the same codes used, SQNR and accuracy, one bit apart."""
+    told = {row[0]: row[1:] for row in explorers.after_a_relu().rows}
+    for bits in (4, 3):
+        assert told[f"symmetric, {bits} bits"][1:] == told[f"affine, {bits - 1} bits"][1:]
+    assert float(told["symmetric, 2 bits"][2][:-2]) < float(told["affine, 2 bits"][2][:-2]) - 10
+
+
+def test_the_table_counts_the_zeros_of_the_activation():
+    values = scenes.tensor(*RELU).values
+    assert f"({100 * (values == 0).mean():.0f} % of it zero)" in explorers.after_a_relu().caption
+
+
+def descriptions(widget):
+    yield getattr(widget, "description", "")
+    for child in getattr(widget, "children", ()):
+        yield from descriptions(child)
+
+
+def test_the_small_mapping_starts_on_no_tie_and_shows_one_when_asked():
+    lab = explorers.affine_mapping()
+    state = lab.result
+    steps = state.example / state.qparams.scale
+    assert abs(steps - np.floor(steps) - 0.5) > 0.1
+    assert round(steps) + state.qparams.zero_point == state.code
+    lab.set(x_min=-2.0, x_max=1.5, example=1.25)
+    steps = lab.result.example / lab.result.qparams.scale
+    assert steps == 2.5
+    assert np.round(steps) == 2
+    assert lab.result.code - lab.result.qparams.zero_point == 3
+    assert "halfway between two codes" in set(descriptions(lab))
+
+
+@pytest.mark.parametrize("network", scenes.NETWORKS)
+def test_the_axis_holds_the_values_and_what_the_codes_cover(network):
+    samples, methods, tensors = scenes.calibration_choices(network)
+    figure = None
+    for what, name, bits in itertools.product(samples, tensors, (8, 4)):
+        state = scenes.calibration(network, what, methods[0], bits, name)
+        figure = figures.draw_calibration(state, figure)
+        low, high = figure.moving["inside"].axes.get_xlim()
+        assert low <= min(state.qparams.range[0], state.real[0])
+        assert high >= max(state.qparams.range[1], state.real[1])
+
+
+# ------------------------------------------------------------------ a student's functions
+
+
+def test_a_student_s_functions_quantize_the_network():
+    found = scenes.by_hand(
+        lambda w, b: abs(w).max() / (2 ** (b - 1) - 1),
+        lambda x, s, z, lo, hi: np.clip(np.round(x / s) + z, lo, hi),
+        lambda q, s, z: s * (q.astype(int) - z),
+        num_bits=4,
+    )
+    recorded = scenes.accuracy("fashion_cnn", 4, "per tensor, symmetric")
+    assert found.theirs.value == pytest.approx(recorded.value, abs=0.05)
+    assert found.laboratory.value == pytest.approx(recorded.value, abs=0.02)
+    for layer in found.layers:
+        assert layer.codes_that_differ <= 2
+        assert layer.sqnr_db == pytest.approx(layer.laboratory_db, abs=0.1)
+
+
+def test_a_student_s_cut_off_codes_show_in_the_network():
+    found = scenes.by_hand(
+        scenes.scale_of, lambda x, s, z, lo, hi: np.trunc(x / s), scenes.dequantize, num_bits=4
+    )
+    assert all(layer.sqnr_db < layer.laboratory_db - 3 for layer in found.layers)
+    assert found.theirs.value < found.laboratory.value
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [(scenes.scale_of, lambda *a: np.zeros(3), scenes.dequantize),
+     (scenes.scale_of, scenes.quantize, lambda *a: "text"),
+     (lambda *a: None, scenes.quantize, scenes.dequantize)],
+)  # fmt: skip
+def test_functions_that_cannot_do_it_say_so(functions, capsys):
+    assert "laboratory" in explorers.by_hand(*functions).caption
+    assert "cannot do it" in capsys.readouterr().out
+
+
+def test_a_scale_for_each_filter_wins_as_recorded():
+    one = scenes.scaled_by_channel(
+        lambda k, b: abs(k).max((0, 1, 2)) / (2 ** (b - 1) - 1), 3
+    )  # fmt: skip
+    assert one.value == pytest.approx(scenes.accuracy("fashion_cnn", 3).value, abs=0.05)
+    assert "cannot do it" in repr(explorers.scales_compared(lambda k, b: 1.0))
+    with pytest.raises(ValueError, match="depthwise layers"):
+        scenes.scaled_by_channel(scenes.channel_scales, 4, "fashion_dscnn")
+
+
+def test_the_garments_are_the_first_ten_and_their_answers_change():
+    states = scenes.garments_by_bits("fashion_dscnn", "per tensor, symmetric")
+    dataset = data.load("fashion_mnist")
+    right = [int((state.answers == state.truth).sum()) for state in states]
+    assert (states[0].truth == dataset.y_test[:10]).all()
+    assert right[0] > right[-1]
+    assert f"{scenes.accuracy('fashion_dscnn', 4, 'per tensor, symmetric').value:.1f} %" in (
+        states[5].network
+    )
 
 
 def test_what_makes_no_sense_is_refused_in_a_sentence():

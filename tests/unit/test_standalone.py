@@ -69,6 +69,15 @@ def test_every_picture_comes_back_pixel_for_pixel(tmp_path):
     assert told["strips"][0]["frames"] == told["strips"][1]["frames"]
 
 
+def test_a_page_knows_its_axes_once_and_where_reset_goes(tmp_path):
+    box = sweeps()
+    box.sweep.index = 2
+    told = Elements(saved(box, tmp_path / "x.html")).pictures()
+    assert told["axes"] == [box.sweep.axes[0]]
+    assert [strip["axes"] for strip in told["strips"]] == [[0] * 4] * 2
+    assert [(strip["index"], strip["start"]) for strip in told["strips"]] == [(2, 0)] * 2
+
+
 def test_pictures_that_do_not_change_are_one(tmp_path):
     box = widgets.Sweep(
         lambda _, figure=None: sweep_figure(figure), [0, 1], "ab", description="d", alt=str
@@ -131,7 +140,7 @@ def test_a_saved_choice_begins_where_it_is(tmp_path):
     box.sweep.index = 3
     page = Elements(saved(box, tmp_path / "x.html"))
     assert page.all("option") == [{}, {"selected": None}]
-    assert page.pictures()["strips"][1]["index"] == 3
+    assert [strip["index"] for strip in page.pictures()["strips"]] == [3, 3], "the same labels"
     assert box.choice.value == "b < c"
     assert page.all("input")[0] == {"type": "range", "min": "0", "max": "3", "value": "3"}
 

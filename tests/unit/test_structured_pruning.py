@@ -135,7 +135,7 @@ def test_a_speed_is_told_from_a_share_that_was_measured():
         ("03.two_by_four",
          lambda kernel: (np.argsort(-abs(kernel).reshape(-1, 4, kernel.shape[1]), axis=1) < 2)
          .reshape(kernel.shape), "one_argsort"),
-        ("03.break_even", lambda value_bits, index_bits: 0, "index_forgotten"),
+        ("03.break_even", lambda value_bits, index_bits: 0, "nothing"),
         ("03.break_even", lambda value_bits, index_bits: index_bits / value_bits, "bitmap"),
         ("03.schedule", lambda t, steps, final: final * t / steps, "linear"),
         ("03.schedule", lambda t, steps, final: final * (t / steps) ** 3, "slow_first"),

@@ -56,6 +56,12 @@ def test_png_has_the_size_in_css_inches_and_no_text():
         assert not getattr(picture, "text", {}), "a time or a version would change the bytes"
 
 
+def test_a_still_picture_has_a_dense_screen_s_pixels():
+    still = style.Picture(drawn(), "Nothing is drawn.")
+    assert still.size == [816, 192]
+    assert Image.open(io.BytesIO(still.png)).size == (816 * style.STILL, 192 * style.STILL)
+
+
 def test_the_same_drawing_gives_the_same_bytes_and_another_gives_others():
     assert style.png(drawn()) == style.png(drawn())
     assert style.png(drawn()) != style.png(drawn("another title"))
@@ -103,3 +109,14 @@ def contrast(color):
 def test_looks_go_on_for_ever():
     names = [look.color for look, _ in zip(style.looks(), range(8), strict=False)]
     assert names[6:] == names[:2]
+
+
+def test_a_still_picture_shows_what_a_slider_would_move():
+    pictures = []
+    for visible in (False, True):
+        figure, ax = style.subplots()
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        (line,) = ax.plot([0, 1], [0, 1], animated=True, visible=visible)
+        figure.moving["line"] = line
+        pictures.append(style.Picture(figure, "A line.").png)
+    assert pictures[0] != pictures[1]

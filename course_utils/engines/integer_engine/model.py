@@ -80,6 +80,18 @@ class IntegerModel:
                 out[part] = last[self.output.index]
         return out
 
+    def run_after(self, operator, written):
+        """Return the network's outputs as if operator number `operator` had written this.
+
+        written: int8 array (n, ...) of the shape that the operator writes. For a network that is
+        a chain: what later operators read must come from this one on, or from the file.
+        """
+        values = {t.index: t.data for t in self.graph.tensors if t.data is not None}
+        values[self._steps[operator][0].outputs[0]] = written
+        for op, step in self._steps[operator + 1 :]:
+            values[op.outputs[0]] = step.run(*(values[i] for i in step.reads))
+        return values[self.output.index]
+
     def trace(self, x):
         """Yield a Step for the input and after each operator, in the order in which they run.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,15 +23,17 @@ from course_utils.labs.float_to_int8.figures import (
     Mapping,
     Signal,
     Tensor,
+    Validated,
 )
 from course_utils.machines import data, models
 from course_utils.numbers import intervals, quantization
-from course_utils.views import checks
+from course_utils.views import checks, garments
 
 NETWORKS = ("fashion_cnn", "fashion_dscnn", "watch_cnn")
 ALL_BITS = np.arange(2, 17)
 TRACED_INPUTS = 100  # validation inputs whose activations are looked at
 SAMPLED_VALUES = 20_000  # of each activation
+VALIDATION_INPUTS = 1000  # for what was not recorded, and is measured as the slider moves
 
 
 # ------------------------------------------------------------------ the mapping, a few bits
@@ -154,6 +158,9 @@ def mapping(tensor_name, num_bits=8, percent=100, symmetric=True, narrow_range=T
     example = _example(tensor_name)
     curve = _sqnr_curve(tensor_name, percent, *how)
     recorded = _recorded_accuracy(tensor_name, num_bits, percent, how, all_layers)
+    validated = None
+    if recorded["accuracy"] is None:
+        validated = validation_accuracy(tensor_name, num_bits, percent, how, all_layers)
     return Mapping(
         tensor=which,
         num_bits=num_bits,
@@ -172,6 +179,7 @@ def mapping(tensor_name, num_bits=8, percent=100, symmetric=True, narrow_range=T
         bits=ALL_BITS,
         sqnr_curve=curve,
         sqnr_theory=theory_db(which, percent / 100, *how),
+        validated=validated,
         **recorded,
     )
 
@@ -266,6 +274,56 @@ def _recorded_accuracy(tensor_name, num_bits, percent, how, all_layers):
     }
 
 
+@lru_cache(maxsize=2)
+def _entering(network, start):
+    """What enters the layer number `start` for the validation inputs."""
+    layers, weights = folded(network)
+    x = data.load(models.DATASETS[network]).x_validation[:VALIDATION_INPUTS]
+    return float_engine.forward(layers[:start], weights, x) if start else x
+
+
+@cache
+def _right_on_validation(network):
+    layers, weights = folded(network)
+    dataset = data.load(models.DATASETS[network])
+    x = dataset.x_validation[:VALIDATION_INPUTS]
+    return float_engine.predict(layers, weights, x) == dataset.y_validation[: len(x)]
+
+
+@lru_cache(maxsize=512)
+def validation_accuracy(tensor_name, num_bits, percent, how, all_layers=False) -> Validated:
+    """Accuracy on validation inputs with one tensor quantized so, or all of its kind.
+
+    how: (symmetric, narrow range, per channel). The rest of the network stays in float32. What is
+    chosen by moving a slider is chosen on these inputs, not on the test set.
+    """
+    network, layer, kind = tensor_name
+    layers, weights = folded(network)
+    names = [n for w, n, k in tensor_names() if (w, k) == (network, kind)]
+    position = {spec["name"]: i for i, spec in enumerate(layers)}
+    qparams, changed, start, first = {}, dict(weights), 0, None
+    for name in names if all_layers else [layer]:
+        which = tensor(network, name, kind)
+        chosen = choose(which, num_bits, percent / 100, *how)
+        if kind == "activations":
+            qparams[name] = chosen
+        else:
+            codes = quantization.quantize(which.values, chosen)
+            changed[f"{name}/kernel"] = quantization.dequantize(codes, chosen)
+    if kind == "activations":
+        first = simulated.INPUT if all_layers else layer
+        start = position.get(first, -1) + 1
+    elif not all_layers:
+        start = position[layer]
+    output = float_engine.by_batches(
+        lambda batch: simulated.continue_from(layers[start:], changed, batch, qparams, first),
+        _entering(network, start),
+    )
+    labels = data.load(models.DATASETS[network]).y_validation[: len(output)]
+    right = int((output.argmax(axis=1) == labels).sum())
+    return Validated(right, int(_right_on_validation(network).sum()), len(output))
+
+
 # ------------------------------------------------------------------ numbers for the text
 
 
@@ -356,6 +414,169 @@ def measure(network, num_bits, scheme="per channel, symmetric", inputs=1000, tra
         for i, version in enumerate(versions):
             right[i] += np.sum(float_engine.predict(layers, version, x[batch]) == y[batch])
     return _percent(int(right[1]), len(x)), _percent(int(right[0]), len(x))
+
+
+# ------------------------------------------------------------------ a student's functions
+
+
+def scale_of(weights, num_bits):
+    """The laboratory's symmetric scale of a whole tensor."""
+    low, high = quantization.min_max_range(weights)
+    return simulated.range_qparams(low, high, num_bits, symmetric=True, narrow_range=True).scale
+
+
+def quantize(x, scale, zero_point, qmin, qmax):
+    """The laboratory's quantize, with the arguments of exercise 06.quantize."""
+    qparams = quantization.QParams(float(scale), int(zero_point), int(qmin), int(qmax))
+    return quantization.quantize(x, qparams)
+
+
+def dequantize(q, scale, zero_point):
+    """The laboratory's dequantize, with the arguments of exercise 06.dequantize."""
+    return np.float32(scale) * (np.asarray(q, np.float32) - np.float32(zero_point))
+
+
+def channel_scales(kernel, num_bits):
+    """The laboratory's scales, one for each index of the kernel's last axis."""
+    low, high = quantization.min_max_range(kernel, kernel.ndim - 1)
+    qparams = simulated.range_qparams(
+        low, high, num_bits, symmetric=True, narrow_range=True, channel_axis=kernel.ndim - 1
+    )
+    return qparams.scale
+
+
+class Layer(NamedTuple):
+    """One layer's weights, quantized by somebody's functions and by the laboratory's."""
+
+    name: str
+    count: int
+    scale: float
+    sqnr_db: float
+    laboratory_db: float
+    codes_that_differ: int
+
+
+class ByHand(NamedTuple):
+    """A network whose every layer was quantized by somebody's functions."""
+
+    layers: tuple[Layer, ...]
+    theirs: checks.Measured  # test accuracy
+    laboratory: checks.Measured
+    float32: checks.Measured
+
+
+def by_hand(scale_by: Callable, quantize_by: Callable, dequantize_by: Callable,
+            network="fashion_cnn", num_bits=8) -> ByHand:  # fmt: skip
+    """Quantize every layer's weights with these functions and run the network on all test inputs.
+
+    The functions are those of the exercises 06.symmetric, 06.quantize and 06.dequantize; codes
+    are int8 in between, as they are stored. Batch normalization is folded in, biases stay float32.
+    Raises ValueError for more than 8 bits and where a function gives no numbers of this shape.
+    """
+    if not 2 <= num_bits <= 8:
+        raise ValueError(f"Codes of 2 to 8 bits fit int8, not {num_bits}.")
+    layers, weights = folded(network)
+    qmax = 2 ** (num_bits - 1) - 1
+    theirs, laboratory, rows = dict(weights), dict(weights), []
+    for name in layer_specs.kernel_names(layers):
+        kernel, found = weights[name], []
+        for scale_, quantize_, dequantize_ in (
+            (scale_by, quantize_by, dequantize_by),
+            (scale_of, quantize, dequantize),
+        ):
+            scale = float(scale_(kernel, num_bits))
+            codes = np.asarray(quantize_(kernel, scale, 0, -qmax, qmax)).astype(np.int8)
+            back = np.asarray(dequantize_(codes, scale, 0)).astype(np.float32)
+            if codes.shape != kernel.shape or back.shape != kernel.shape:
+                raise ValueError(f"{name}: {kernel.shape} weights came back as {back.shape}.")
+            found.append((scale, codes, back))
+        (scale, codes, back), (_, same_codes, same_back) = found
+        theirs[name], laboratory[name] = back, same_back
+        rows.append(
+            Layer(
+                layer_specs.layer_of(name),
+                kernel.size,
+                scale,
+                quantization.sqnr_db(kernel, back),
+                quantization.sqnr_db(kernel, same_back),
+                int(np.count_nonzero(codes != same_codes)),
+            )
+        )
+    shipped = _by_the_laboratory(network, num_bits)
+    same = all(np.array_equal(theirs[name], laboratory[name]) for name in theirs)
+    own = shipped[0] if same else accuracy_now(network, theirs)
+    return ByHand(tuple(rows), own, *shipped)
+
+
+@cache
+def _by_the_laboratory(network, num_bits):
+    """-> (test accuracy with the laboratory's weights in so many bits, in float32)"""
+    layers, weights = folded(network)
+    quantized = simulated.quantize_kernels(layers, weights, num_bits, "per tensor, symmetric")
+    return accuracy_now(network, quantized), accuracy_now(network, weights)
+
+
+def accuracy_now(network, weights) -> checks.Measured:
+    """Run a network with these (folded) weights on all test inputs, now. -> percent"""
+    layers, _ = folded(network)
+    dataset = data.load(models.DATASETS[network])
+    right = float_engine.predict(layers, weights, dataset.x_test) == dataset.y_test
+    return _percent(int(right.sum()), len(right))
+
+
+def scaled_by_channel(scales_by: Callable, num_bits, network="fashion_cnn") -> checks.Measured:
+    """Test accuracy with one scale a filter, by a function as in exercise 06.channels.
+
+    A dense layer's kernel is given as a convolution's with a window of 1 x 1. Only for networks
+    without depthwise layers, whose channels are another axis. Raises ValueError otherwise.
+    """
+    layers, weights = folded(network)
+    if any(layer["op"] == "depthwise_conv2d" for layer in layers):
+        raise ValueError(f"{network} has depthwise layers: their channels are the third axis.")
+    changed, qmax = dict(weights), 2 ** (num_bits - 1) - 1
+    for name in layer_specs.kernel_names(layers):
+        kernel = weights[name]
+        shape = (1,) * (4 - kernel.ndim) + kernel.shape
+        scales = np.asarray(scales_by(kernel.reshape(shape), num_bits), np.float64).ravel()
+        if scales.size != shape[-1]:
+            raise ValueError(f"{name}: {shape[-1]} filters, but {scales.size} scales.")
+        qparams = quantization.QParams(
+            scales, np.zeros(len(scales), int), -qmax, qmax, kernel.ndim - 1
+        )
+        changed[name] = quantization.dequantize(quantization.quantize(kernel, qparams), qparams)
+    return accuracy_now(network, changed)
+
+
+def channel_sizes(network, layer) -> dict[str, np.ndarray]:
+    """The largest magnitude of each channel of a depthwise layer, before and after folding."""
+    kernels = {
+        "as trained": data.checkpoint(network).weights[f"{layer}/kernel"],
+        "batch normalization folded in": folded(network)[1][f"{layer}/kernel"],
+    }
+    return {name: np.abs(kernel).max(axis=(0, 1, 3)) for name, kernel in kernels.items()}
+
+
+# ------------------------------------------------------------------ ten garments
+
+
+def garments_by_bits(network, scheme, bits=(8, 7, 6, 5, 4, 3, 2)) -> list[garments.Answered]:
+    """The first ten test images and what the network says they are: float32, then fewer bits."""
+    layers, weights = folded(network)
+    dataset = data.load(models.DATASETS[network])
+    x, truth = dataset.x_test[:10], dataset.y_test[:10]
+    states = []
+    for b in (32, *bits):
+        version, how = weights, "float32"
+        if b < 32:
+            version = simulated.quantize_kernels(layers, weights, b, scheme)
+            how = f"all weights in {b} bits, {scheme}"
+        answers = float_engine.predict(layers, version, x)
+        value = accuracy(network, b, scheme).value
+        title = f"{network}, {how}: {value:.1f} % of all 10,000 test images right"
+        states.append(
+            garments.Answered(x[..., 0], truth, answers, tuple(dataset.class_names), title)
+        )
+    return states
 
 
 # ------------------------------------------------------------------ static pictures

@@ -10,8 +10,10 @@ import numpy as np
 import traitlets
 
 from course_utils.labs.floating_point import figures, scenes
-from course_utils.numbers import floats
-from course_utils.views import style, widgets
+from course_utils.machines import data
+from course_utils.numbers import floats, soft_float
+from course_utils.views import style, tables, widgets
+from course_utils.views.checks import exercises as checks
 
 FIELD_OF = ["sign"] + ["exponent"] * 8 + ["fraction"] * 23  # of each bit, bit 31 first
 
@@ -216,3 +218,137 @@ def reduced_float() -> widgets.Sweep:
         slider="Network",
         alt=figures.alt_reduced,
     )
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+def formats() -> tables.Table:
+    """Show five formats: their fields, and what follows from them."""
+    rows = [
+        (
+            figures.NAMES[name],
+            form.bits,
+            form.exponent_bits,
+            form.bias,
+            form.fraction_bits,
+            f"{form.largest:.5g}",
+            f"{form.smallest_normal:.2g}",
+            f"{floats.gap(1.0, name):.2g}",
+        )
+        for name, form in floats.FORMATS.items()
+    ]
+    head = ("format", "bits", "exponent bits", "bias", "fraction bits", "largest",
+            "smallest normal", "gap at 1")  # fmt: skip
+    return tables.Table("Five formats", head, rows)
+
+
+def largest_numbers(largest) -> tables.Table:
+    """Show what a rule says is each format's largest number, beside the format's own.
+
+    largest: a function as in exercise 05.largest.
+    """
+    rows = []
+    for name, form in floats.FORMATS.items():
+        ruled = float(largest(form.exponent_bits, form.fraction_bits))
+        verdict = "as the rule says" if math.isclose(ruled, form.largest) else "breaks the rule"
+        rows.append((figures.NAMES[name], f"{ruled:.6g}", f"{form.largest:.6g}", verdict))
+    return tables.Table(
+        "The largest finite number", ("format", "by the rule", "of the format", ""), rows
+    )
+
+
+def rounded_networks(to_bfloat16, network="fashion_cnn") -> tables.Table:
+    """Show what a rounding of the weights does to a network, beside the laboratory's and cutting.
+
+    to_bfloat16: a function as in exercise 05.round.
+    """
+    ways = [
+        ("float32", None),
+        ("rounded by yours", to_bfloat16),
+        ("rounded by the laboratory's", scenes.nearest_bfloat16),
+        ("cut off", scenes.cut_to_bfloat16),
+    ]
+    if to_bfloat16 is scenes.nearest_bfloat16:
+        del ways[1]
+    rows = []
+    for name, function in ways:
+        try:
+            found = scenes.rounded_network(function, network)
+        except ValueError as error:
+            rows.append((name, str(error), "", "", "", ""))
+            continue
+        rows.append(
+            (
+                name,
+                str(found.accuracy),
+                found.newly_wrong,
+                found.newly_right,
+                f"{100 * found.mean_change:+.3f} %" if function else "",
+                f"{100 * found.largest_change:.3f} %" if function else "",
+            )
+        )
+    caption = f"{network}, weights in bfloat16, on all {found.total:,} test inputs"
+    head = ("weights", "test accuracy", "newly wrong", "newly right",
+            "size of a weight changes on average by", "at most by")  # fmt: skip
+    return tables.Table(caption, head, rows)
+
+
+def half_the_bytes(networks) -> tables.Table:
+    """Show the bytes of networks' weights in float32 and in float16."""
+    rows = []
+    for name in networks:
+        arrays = data.checkpoint(name).weights.values()
+        sizes = [sum(w.astype(kind).nbytes for w in arrays) for kind in (np.float32, np.float16)]
+        rows.append((name, *(f"{size:,}" for size in sizes)))
+    return tables.Table("Bytes of all weights", ("network", "float32", "float16"), rows)
+
+
+def operations(a, b, products=None) -> tables.Table:
+    """Show the 8-bit operations of a float32 product beside those of an int8 step.
+
+    products: the student's answer to 05.products. Until it is right, that row waits for it.
+    """
+    product, step = soft_float.multiply(a, b), soft_float.multiply_accumulate_int8(26, -100, 0)
+    answer = checks.verdict("05.products", products, significand_bits=24, word_bits=8)
+    known, others = answer.state == "passed", product.operations - product.counts["multiply"]
+    rows = [
+        (
+            name,
+            count if known or name != "multiply" else "your count, once it is right",
+            step.counts[name],
+        )
+        for name, count in product.counts.items()
+    ]
+    rows.append(
+        (
+            "together",
+            product.operations if known else f"{others} and the products",
+            step.operations,
+        )
+    )
+    caption = f"8-bit operations: {a} * {b} = {product.value:.9g} in float32, and one int8 step"
+    head = ("operation", "float32 product", "int8 multiply-accumulate")
+    return tables.Table(caption, head, rows)
+
+
+def on_the_avr(network, board) -> tables.Table:
+    """Show what a network needs in float32, float16 and int8 beside what a board has.
+
+    board: a row of the lecture's table of boards.
+    """
+    name, _, megahertz, flash, ram = board[:5]
+    ways = (("float32", 4, soft_float.multiply(0.1, -2.5).operations),
+            ("float16", 2, None),
+            ("int8", 1, soft_float.multiply_accumulate_int8(26, -100, 0).operations))  # fmt: skip
+    rows = []
+    for fmt, size, count in ways:
+        need = scenes.needs(network, size, count or 0, megahertz)
+        seconds = f"{need.seconds:.2f} or more" if count else "not counted"
+        sizes = need.input_bytes, need.busiest_bytes, need.parameter_bytes
+        rows.append((fmt, *(f"{size:,}" for size in sizes), seconds))
+    rows.append((f"the {name} has", f"{ram:,}", f"{ram:,}", f"{flash:,}", ""))
+    head = ("every number in", "input, bytes of RAM",
+            f"busiest step ({need.busiest}: input and output), bytes of RAM",
+            "parameters, bytes of flash", f"seconds at {megahertz:g} MHz")  # fmt: skip
+    return tables.Table(f"{network} on the {name}", head, rows)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.engines import layer_specs
+from course_utils.engines import float_engine, layer_specs
 from course_utils.labs.floating_point.figures import NAMES, Gaps, InFormat, Number, Reduced, Weights
-from course_utils.machines import data
+from course_utils.machines import data, models
+from course_utils.machines.recording import folded
 from course_utils.numbers import floats, intervals
 from course_utils.views import checks
 
@@ -136,6 +138,119 @@ def reduced() -> list[Reduced]:
         )
         for network, rows in record["networks"].items()
     ]
+
+
+# ------------------------------------------------------------------ a student's functions
+
+
+def largest_by_the_rule(exponent_bits: int, fraction_bits: int) -> float:
+    """The largest finite number of an IEEE 754 format with fields of these widths."""
+    return floats.Format("", exponent_bits, fraction_bits).largest
+
+
+def nearest_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """The laboratory's rounding of float32 codes to bfloat16 codes (`floats.round_to`)."""
+    numbers = floats.round_to(np.asarray(bits, np.uint32).view(np.float32), "bfloat16")
+    return numbers.view(np.uint32) >> np.uint32(16)
+
+
+def cut_to_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """The upper half, cut off without rounding."""
+    return np.asarray(bits, np.uint32) >> np.uint32(16)
+
+
+class Rounded(NamedTuple):
+    """A network whose weights were rounded, on the whole test set."""
+
+    correct: int
+    newly_wrong: int  # right in float32
+    newly_right: int
+    total: int
+    mean_change: float  # of a weight's size, relative to it; below zero: they shrank
+    largest_change: float  # relative, either way
+
+    @property
+    def accuracy(self):
+        low, high = intervals.wilson(self.correct, self.total)
+        share = self.correct / self.total
+        return checks.Measured(100 * share, 100 * low, 100 * high, "%")
+
+
+@cache
+def _right_in_float32(network):
+    layers, weights, dataset = folded(network)
+    return float_engine.predict(layers, weights, dataset.x_test) == dataset.y_test
+
+
+@lru_cache(maxsize=16)
+def rounded_network(to_bfloat16: Callable | None, network: str) -> Rounded:
+    """Round all weights of a network with this function and run it on every test input.
+
+    to_bfloat16: from an array of float32 codes (uint32) to bfloat16 codes, the upper halves; None
+                 leaves the weights in float32.
+    Batch normalization is folded into the weights first. Raises ValueError where the function
+    does not give as many codes of 16 bits as it got.
+    """
+    layers, weights, dataset = folded(network)
+    rounded = {name: _with(to_bfloat16, array) for name, array in weights.items()}
+    before = _right_in_float32(network)
+    after = float_engine.predict(layers, rounded, dataset.x_test) == dataset.y_test
+    old, new = (
+        np.abs(np.concatenate([w.ravel() for w in every.values()]).astype(np.float64))
+        for every in (weights, rounded)
+    )
+    change = (new - old)[old > 0] / old[old > 0]
+    return Rounded(
+        int(after.sum()),
+        int((before & ~after).sum()),
+        int((~before & after).sum()),
+        len(after),
+        float(change.mean()),
+        float(np.abs(change).max()),
+    )
+
+
+def _with(to_bfloat16, array):
+    array = np.ascontiguousarray(array, np.float32)
+    if to_bfloat16 is None:
+        return array
+    codes = np.asarray(to_bfloat16(array.view(np.uint32).ravel()))
+    if codes.shape != (array.size,) or not ((codes >= 0) & (codes < 2**16)).all():
+        raise ValueError(f"{array.size} weights need as many codes from 0 to 65,535.")
+    upper = codes.astype(np.uint32) << np.uint32(16)
+    return upper.view(np.float32).reshape(array.shape)
+
+
+# ------------------------------------------------------------------ a network on a board
+
+
+class Needs(NamedTuple):
+    """What a network takes of a board in one number format."""
+
+    input_bytes: int
+    busiest_bytes: int  # the largest step: its input and its output are in memory together
+    busiest: str  # the layer that makes it
+    parameter_bytes: int
+    seconds: float  # arithmetic alone
+
+
+def needs(network: str, bytes_each: int, operations: int, megahertz: float) -> Needs:
+    """Bytes and seconds of a network whose every number takes bytes_each.
+
+    operations: what one multiplication takes, one in each clock cycle.
+    """
+    checkpoint = data.checkpoint(network)
+    layers = models.describe(checkpoint.layers, checkpoint.input_shape)
+    sizes = [math.prod(checkpoint.input_shape)] + [math.prod(row.output_shape) for row in layers]
+    steps = [a + b for a, b in zip(sizes, sizes[1:], strict=False)]
+    largest = int(np.argmax(steps))
+    return Needs(
+        sizes[0] * bytes_each,
+        steps[largest] * bytes_each,
+        layers[largest].name,
+        sum(row.parameters for row in layers) * bytes_each,
+        sum(row.macs for row in layers) * operations / (megahertz * 1e6),
+    )
 
 
 class Timing(NamedTuple):

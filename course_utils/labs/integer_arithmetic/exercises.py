@@ -22,6 +22,8 @@ exercise(
         (np.array([-0.5, 0.0, 0.3]), 0.02, 0.004, 0.05),
         (_BIASES, 0.0039, 0.0053, 0.0036),
         (_BIASES, 0.009, 0.0037, 0.043),
+        (np.array([0.9, -0.0401, 3.1, -0.7]), 0.0157, np.array([0.002, 0.0051, 0.009, 0.0033]),
+         0.0881),
     ],
     rtol=1e-9,
     mistakes=[
@@ -51,17 +53,84 @@ exercise(
         ),
         Mistake(
             "int8",
-            lambda b, s1, s2, s3: np.clip(np.round(b / (s1 * s2)), -128, 127),
-            "You clip the bias to int8. S1 S2 is a tiny unit, so biases are large codes: they are "
+            (
+                lambda b, s1, s2, s3: np.clip(np.round(b / (s1 * s2)), -128, 127),
+                lambda b, s1, s2, s3: np.clip(np.round(b / (s1 * s2)), -127, 127),
+                lambda b, s1, s2, s3: np.round(b / (s1 * s2)).astype(np.int64).astype(np.int8),
+            ),
+            "You keep the bias in int8. S1 S2 is a tiny unit, so biases are large codes: they are "
             "stored in int32, like the sums that they are added to.",
+        ),
+        Mistake(
+            "int16",
+            (
+                lambda b, s1, s2, s3: np.clip(np.round(b / (s1 * s2)), -(2**15), 2**15 - 1),
+                lambda b, s1, s2, s3: np.round(b / (s1 * s2)).astype(np.int64).astype(np.int16),
+            ),
+            "You keep the bias in 16 bits, too few for the largest of them. It is added to an "
+            "int32 sum, and is an int32 itself.",
+        ),
+        Mistake(
+            "precedence",
+            (
+                lambda b, s1, s2, s3: np.round(b / s1 * s2),
+                lambda b, s1, s2, s3: np.round(b / s2 * s1),
+            ),
+            "Python divides and multiplies from left to right: a / b * c is a c / b. Put the "
+            "product below the division into parentheses.",
+        ),
+        Mistake(
+            "all_three",
+            (
+                lambda b, s1, s2, s3: np.round(b / (s1 * s2 * s3)),
+                lambda b, s1, s2, s3: np.round(b / (s1 * s2) * s3),
+                lambda b, s1, s2, s3: np.round(b / s1 / s2 / s3),
+            ),
+            "The output's scale takes part in yours. It comes in only when the sum is rescaled, "
+            "after the bias was added.",
+        ),
+        Mistake(
+            "input_and_output",
+            (
+                lambda b, s1, s2, s3: np.round(b / (s1 * s3)),
+                lambda b, s1, s2, s3: np.round(b / (s2 * s3)),
+            ),
+            "One of your two scales is the output's. The bias is added to products of an input's "
+            "code and a weight's code.",
+        ),
+        Mistake(
+            "scales_added",
+            lambda b, s1, s2, s3: np.round(b / (s1 + s2)),
+            "You add the two scales. The sum is one of products, so its unit is a product too.",
+        ),
+        Mistake(
+            "own_scale",
+            (
+                lambda b, s1, s2, s3: np.round(b / (np.abs(b).max() / 127)),
+                lambda b, s1, s2, s3: np.round(b * 127 / np.abs(b).max()),
+            ),
+            "You gave the bias a scale of its own, from its largest value, as weights get one. "
+            "Numbers can only be added that are counted in one unit: here the sum's.",
+        ),
+        Mistake(
+            "rounds_first",
+            (
+                lambda b, s1, s2, s3: np.round(b) / (s1 * s2),
+                lambda b, s1, s2, s3: np.round(np.round(b) / (s1 * s2)),
+            ),
+            "You round the real bias, which is mostly below 1. Divide first; the code is what has "
+            "to be a whole number.",
         ),
         Mistake(
             "truncated",
             (
                 lambda b, s1, s2, s3: (b / (s1 * s2)).astype(np.int64),
                 lambda b, s1, s2, s3: np.floor(b / (s1 * s2)),
+                lambda b, s1, s2, s3: b // (s1 * s2),
+                lambda b, s1, s2, s3: np.ceil(b / (s1 * s2)),
             ),
-            "You cut the fraction off. The nearest code is wanted: round.",
+            "You go to the whole number below, above or nearer to zero. The nearest code is "
+            "wanted: round.",
         ),
         Mistake(
             "not_rounded",
@@ -115,6 +184,9 @@ exercise(
         (_SMALL, *engine.quantize_multiplier(0.0813), -5),
         (_SMALL, 2**30, 0, 7),
         (_SMALL * 5, 2**30, -2, -1),
+        (np.array([100, -100, 7, -7], np.int32), *engine.quantize_multiplier(2.0**-9), 40),
+        (np.arange(-400, 400, 7, dtype=np.int32), *engine.quantize_multiplier(0.31), 11),
+        (np.array([300, -20, 77], np.int32), *engine.quantize_multiplier(0.2), 5),
     ],
     mistakes=[
         Mistake(
@@ -148,6 +220,12 @@ exercise(
             "with it. The zero point is an output code: it belongs to the result.",
         ),
         Mistake(
+            "zero_point_from_sum",
+            lambda a, m, e, z: _saturated(_scaled(np.asarray(a, np.int64) - z, m, e)),
+            "You subtract the zero point from the sum. It is the output's: it is added to the "
+            "result, after rescaling.",
+        ),
+        Mistake(
             "zero_point_subtracted",
             lambda a, m, e, z: _saturated(_scaled(a, m, e) - z),
             "You subtract the zero point. r = S (q - Z) solved for q gives r / S + Z.",
@@ -159,19 +237,34 @@ exercise(
                 lambda a, m, e, z: _saturated((_high(a, m) >> -e) + z),
                 lambda a, m, e, z: _saturated((_high(a, m, 0) >> -e) + z),
                 lambda a, m, e, z: _saturated(
-                    np.trunc(np.asarray(a, np.float64) * m * 2.0 ** (e - 31)) + z
+                    np.floor(np.asarray(a, np.float64) * m * 2.0 ** (e - 31)) + z
                 ),
             ),
-            "You truncate: a shift to the right drops the bits that it pushes out, which rounds "
-            "towards minus infinity, and int() drops the fraction. Add half of what you divide by "
-            "first. (Truncating makes about half of all codes that do not saturate one too small.)",
+            "You truncate: a shift to the right (or // or floor) drops the bits that it pushes "
+            "out, which rounds towards minus infinity. Both divisions go to the nearest. "
+            "(Truncating makes about half of all codes that do not saturate one too small.)",
+        ),
+        Mistake(
+            "toward_zero",
+            (
+                lambda a, m, e, z: _saturated(
+                    np.trunc(np.asarray(a, np.float64) * m * 2.0 ** (e - 31)) + z
+                ),
+                lambda a, m, e, z: _saturated(np.trunc(_high(a, m) * 2.0**e) + z),
+                lambda a, m, e, z: _saturated(
+                    np.trunc(np.trunc(np.asarray(a, np.float64) * m / 2**31) * 2.0**e) + z
+                ),
+            ),
+            "You cut the fraction off: int(), astype and trunc go towards zero, so that positive "
+            "codes get too small and negative ones too large. Both divisions go to the nearest.",
         ),
         Mistake(
             "second_rounding_forgotten",
             lambda a, m, e, z: _saturated(
                 engine.rounding_divide_by_power_of_two(_high(a, m, 0), -e) + z
             ),
-            "The first of the two roundings is missing: add 2^30 before you drop the 31 bits.",
+            "The first of the two roundings is missing: a shift alone goes down, so half of what "
+            "you divide by has to be added before the 31 bits are dropped.",
         ),
         Mistake(
             "wraps",
@@ -200,12 +293,76 @@ exercise(
             "shift_inverted",
             (
                 lambda a, m, e, z: _saturated((_high(a, m) << -e) + z),
+                lambda a, m, e, z: _saturated(_high(a, m) * 2.0**-e + z),
                 lambda a, m, e, z: _saturated(
                     np.round(np.asarray(a, np.float64) * m * 2.0 ** (-e - 31)) + z
                 ),
             ),
             "The shift goes the wrong way. A negative shift stands for 2 to a negative power: "
             "divide by 2^-shift.",
+        ),
+        Mistake(
+            "shift_negative",
+            (
+                lambda a, m, e, z: _saturated(
+                    engine.rounding_divide_by_power_of_two(_high(a, m), e) + z
+                ),
+                lambda a, m, e, z: _saturated((_high(a, m) >> e) + z),
+                lambda a, m, e, z: _saturated((_high(a, m) << e) + z),
+            ),
+            "You shift by a negative number of bits, which gives nonsense without a word: shift is "
+            "0 or negative, and the number of bits to drop is its opposite.",
+        ),
+        Mistake(
+            "shift_is_divisor",
+            (
+                lambda a, m, e, z: _saturated(
+                    np.round(_high(a, m) / np.where(e, -e, 1)) + z
+                ),
+                lambda a, m, e, z: _saturated(_high(a, m) // np.where(e, -e, 1) + z),
+                lambda a, m, e, z: _saturated(_high(a, m) + e + z),
+                lambda a, m, e, z: _saturated(_high(a, m) - e + z),
+            ),
+            "You divide by the shift, or add it. It is an exponent: what you divide by is a power "
+            "of two.",
+        ),
+        Mistake(
+            "shift_first",
+            lambda a, m, e, z: _saturated(
+                _high(engine.rounding_divide_by_power_of_two(np.asarray(a, np.int64), -e), m) + z
+            ),
+            "You divide by the power of two before you multiply, which throws away the bits that "
+            "the multiplier works on. Multiply first.",
+        ),
+        Mistake(
+            "bits_off_by_one",
+            tuple(
+                (
+                    lambda a, m, e, z, bits=bits, half=half: _saturated(
+                        engine.rounding_divide_by_power_of_two(
+                            (np.asarray(a, np.int64) * m + half) >> bits, -e
+                        )
+                        + z
+                    )
+                )
+                for bits, half in ((30, 2**29), (32, 2**31), (30, 2**30), (32, 2**30), (31, 2**31))
+            ),
+            "A factor of two is missing or too many: the multiplier counts in units of 2^-31, so "
+            "31 bits are dropped, and half of 2^31 rounds them.",
+        ),
+        Mistake(
+            "narrow",
+            lambda a, m, e, z: np.clip(_scaled(a, m, e) + z, -127, 127),
+            "You clip at -127. That narrow range is for weights; an output uses -128 too.",
+        ),
+        Mistake(
+            "positive_codes_only",
+            (
+                lambda a, m, e, z: np.clip(_scaled(a, m, e) + z, 0, 127),
+                lambda a, m, e, z: np.clip(_scaled(a, m, e) + z, z, 127),
+            ),
+            "You cut off codes that int8 can hold, as a ReLU would. This function only saturates: "
+            "all codes from -128 to 127 may come out.",
         ),
         Mistake(
             "shift_forgotten",
@@ -239,6 +396,36 @@ exercise(
             "always. (XNNPACK does it too, and differs from TFLM for it.) On a microcontroller "
             "there are only integers, and TFLM rounds twice: after the 31 bits, then after the "
             "shift.",
+        ),
+        Mistake(
+            "halves_even",
+            (
+                lambda a, m, e, z: _saturated(np.round(_high(a, m) * 2.0**e) + z),
+                lambda a, m, e, z: _saturated(
+                    np.round(np.round(np.asarray(a, np.float64) * m / 2**31) * 2.0**e) + z
+                ),
+                lambda a, m, e, z: _saturated(
+                    engine.rounding_divide_by_power_of_two(
+                        np.round(np.asarray(a, np.float64) * m / 2**31).astype(np.int64), -e
+                    )
+                    + z
+                ),
+            ),
+            "Nearly: NumPy rounds halves to the even neighbour, so that 2.5 becomes 2. In the "
+            "first step halves go up, in the second away from zero.",
+        ),
+        Mistake(
+            "halves_away_first",
+            (
+                lambda a, m, e, z: _saturated(
+                    engine.rounding_divide_by_power_of_two(
+                        engine.rounding_divide_by_power_of_two(np.asarray(a, np.int64) * m, 31), -e
+                    )
+                    + z
+                ),
+            ),
+            "Nearly: in the first step, halves of negative numbers go the wrong way. There -2.5 "
+            "becomes -2, which is up; only the second step rounds halves away from zero.",
         ),
         Mistake(
             "halves_up",
@@ -277,6 +464,16 @@ def _layer(seed, n, units, inputs, x_zero, y_zero, reals):
     return x, weights, bias, x_zero, *pairs, y_zero
 
 
+def _small_layer(seed, n, units, inputs, x_zero, y_zero, reals):
+    """A layer of small codes and large multipliers: sums often lie halfway between two codes."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-12, 12, (n, inputs)).astype(np.int8)
+    weights = rng.integers(-6, 7, (units, inputs)).astype(np.int8)
+    bias = rng.integers(-40, 40, units).astype(np.int32)
+    pairs = np.array([engine.quantize_multiplier(real) for real in reals]).T
+    return x, weights, bias, x_zero, *pairs, y_zero
+
+
 exercise(
     "07.fully_connected",
     fully_connected,
@@ -292,6 +489,8 @@ exercise(
         _layer(1, 4, 5, 24, -128, -128, [0.0009, 0.0021, 0.0013, 0.003, 0.0016]),
         _layer(2, 3, 6, 40, 15, -20, [0.0019, 0.0031, 0.0007, 0.002, 0.0012, 0.0042]),
         _layer(3, 2, 4, 60, -7, 33, [0.0019, 0.0031, 0.0007, 0.002]),
+        _layer(4, 3, 5, 5, 3, -40, [0.004, 0.002, 0.003, 0.0035, 0.0025]),
+        _small_layer(5, 40, 3, 4, -6, -100, [0.083, 0.31, 0.12]),
     ],
     mistakes=[
         Mistake(
@@ -316,9 +515,27 @@ exercise(
             lambda x, w, b, zx, m, e, zy: _finish(
                 _sum(x, w, b, 0) - zx * x.astype(np.int64).sum(axis=1, keepdims=True), m, e, zy
             ),
-            "You subtract Z1 times the sum of the inputs. The term with the input's zero point "
+            "You subtract Z1 times the sum of the inputs, which is what comes of subtracting Z1 "
+            "from the weights. The term with the input's zero point "
             "holds the sum of the weights; the sum of the inputs goes with the weights' zero "
             "point, which is 0.",
+        ),
+        Mistake(
+            "not_transposed",
+            lambda x, w, b, zx, m, e, zy: _finish(
+                (x.astype(np.int64) - zx) @ w.astype(np.int64) + b, m, e, zy
+            ),
+            "You multiply with the weights as they are stored, (units, inputs). Each row of x is "
+            "combined with each unit's row of weights, so the inner size has to be that of the "
+            "inputs: transpose the weights.",
+        ),
+        Mistake(
+            "zero_point_on_weights",
+            lambda x, w, b, zx, m, e, zy: _finish(
+                (x.astype(np.int64) - zx) @ (w.astype(np.int64) - zx).T + b, m, e, zy
+            ),
+            "You subtract the input's zero point from the weights too. Theirs is 0: only the "
+            "input's codes have to be moved.",
         ),
         Mistake(
             "int8_accumulator",
@@ -370,6 +587,22 @@ exercise(
             "sum: add it before rescaling.",
         ),
         Mistake(
+            "bias_subtracted",
+            lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, -b, zx), m, e, zy),
+            "You subtract the bias. It is added to the sum.",
+        ),
+        Mistake(
+            "bias_for_every_input",
+            lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b * x.shape[1], zx), m, e, zy),
+            "You add the bias once for every input. It belongs to the sum, and is added once.",
+        ),
+        Mistake(
+            "relu_before_bias",
+            lambda x, w, b, zx, m, e, zy: _finish(np.maximum(_sum(x, w, 0, zx), 0) + b, m, e, zy,
+                                                  -128),
+            "Your ReLU comes before the bias. A layer adds the bias first.",
+        ),
+        Mistake(
             "bias_forgotten",
             lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, 0, zx), m, e, zy),
             "The bias is missing.",
@@ -382,6 +615,25 @@ exercise(
             ),
             "The output's zero point is missing, or it only limits the codes: a sum of zero must "
             "become the code Z3.",
+        ),
+        Mistake(
+            "y_zero_subtracted",
+            (
+                lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b, zx), m, e, -zy),
+                lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b, zx), m, e, -zy,
+                                                      max(-128, zy)),
+            ),
+            "You subtract the output's zero point. A sum of zero must become the code Z3: add it.",
+        ),
+        Mistake(
+            "zero_points_swapped",
+            (
+                lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b, zy), m, e, zx),
+                lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b, zx), m, e, zx),
+                lambda x, w, b, zx, m, e, zy: _finish(_sum(x, w, b, zy), m, e, zy),
+            ),
+            "You took one zero point for the other: x_zero belongs to the codes that come in, "
+            "y_zero to those that go out.",
         ),
         Mistake(
             "relu_at_code_0",
@@ -406,6 +658,47 @@ exercise(
             "channel, so every output has its own pair.",
         ),
         Mistake(
+            "rounded_once",
+            (
+                lambda x, w, b, zx, m, e, zy: np.clip(
+                    np.round(_sum(x, w, b, zx) * (m * 2.0 ** (e - 31))) + zy, max(-128, zy), 127
+                ),
+                lambda x, w, b, zx, m, e, zy: np.clip(
+                    ((_sum(x, w, b, zx) * m + (1 << (30 - e))) >> (31 - e)) + zy,
+                    max(-128, zy), 127,
+                ),
+            ),
+            "You round once, or compute with real numbers: nearly always the same code. TFLM "
+            "rounds twice: use the requantization from before.",
+        ),
+        Mistake(
+            "wraps",
+            (
+                lambda x, w, b, zx, m, e, zy: np.maximum(
+                    (engine.multiply_by_quantized_multiplier(_sum(x, w, b, zx), m, e) + zy)
+                    .astype(np.int8),
+                    max(-128, zy),
+                ),
+                lambda x, w, b, zx, m, e, zy: (
+                    engine.multiply_by_quantized_multiplier(_sum(x, w, b, zx), m, e) + zy
+                ).astype(np.int8),
+            ),
+            "Your codes wrap around where they should saturate: the largest activations turn into "
+            "the smallest.",
+        ),
+        Mistake(
+            "not_saturated",
+            (
+                lambda x, w, b, zx, m, e, zy: np.maximum(
+                    engine.multiply_by_quantized_multiplier(_sum(x, w, b, zx), m, e) + zy, zy
+                ),
+                lambda x, w, b, zx, m, e, zy: (
+                    engine.multiply_by_quantized_multiplier(_sum(x, w, b, zx), m, e) + zy
+                ),
+            ),
+            "Some of your codes are beyond int8: they have to end at 127.",
+        ),
+        Mistake(
             "truncated",
             lambda x, w, b, zx, m, e, zy: np.clip(
                 ((_sum(x, w, b, zx) * m) >> (31 - e)) + zy, max(-128, zy), 127
@@ -420,6 +713,25 @@ exercise(
                 lambda x, w, b, zx, m, e, zy: np.maximum(_sum(x, w, b, zx), 0),
             ),
             "You return the sums. They still have to be rescaled to the output's codes.",
+        ),
+        Mistake(
+            "bias_too_late",
+            lambda x, w, b, zx, m, e, zy: np.clip(
+                _finish(_sum(x, w, 0 * b, zx), m, e, zy).astype(np.int64) + b, -128, 127
+            ),
+            "You add the bias to the code, after the rescaling. Its unit is that of the sum, S1 "
+            "S2, and it belongs to the sum before that.",
+        ),
+        Mistake(
+            "sum_of_all_weights",
+            lambda x, w, b, zx, m, e, zy: _finish(
+                x.astype(np.int64) @ w.T.astype(np.int64) - zx * w.astype(np.int64).sum() + b,
+                m,
+                e,
+                zy,
+            ),
+            "You take off the zero point times the sum of all weights. Each output has only its "
+            "own row of weights to be corrected for.",
         ),
     ],
 )  # fmt: skip

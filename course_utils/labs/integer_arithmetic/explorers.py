@@ -8,7 +8,7 @@ import ipywidgets
 import numpy as np
 
 from course_utils.labs.integer_arithmetic import figures, scenes
-from course_utils.views import style, widgets
+from course_utils.views import garments, style, widgets
 
 BITS = (12, 14, 16, 18, 20, 22, 24)
 LAYERS = ("dense1", "dense2")
@@ -80,6 +80,15 @@ def terms() -> style.Picture:
     """Show the terms that one output of a real layer is made of."""
     state = scenes.terms()
     return style.Picture(figures.draw_terms(state), figures.alt_terms(state))
+
+
+def answers(layer, fully_connected, inputs, outputs) -> style.Picture:
+    """Show ten garments, answered by the network with a student's layer in it."""
+    state = scenes.answered(layer, fully_connected, inputs, outputs)
+    figure = garments.draw_answers(state)
+    for artist in figure.moving.values():  # made for a slider, which paints them itself
+        artist.set_animated(False)
+    return style.Picture(figure, garments.alt_answers(state))
 
 
 def kernels() -> style.Picture:

@@ -23,7 +23,7 @@ def _does_not_move(figure, name):
 
 
 class Requantization(NamedTuple):
-    """int32 sums a and the int8 codes made of them: round(M (a + bias)) + Z, saturated."""
+    """int32 sums a and the int8 codes made of them: M (a + bias) rounded, plus Z, saturated."""
 
     real_multiplier: float
     multiplier: int  # M ~ multiplier * 2^(shift - 31)
@@ -115,15 +115,22 @@ def draw_requantization(state: Requantization, figure=None):
     moving["near codes"].axes.set_ylim(state.zero_point - 5, state.zero_point + 5)
 
     activation = "" if state.activation == "NONE" else f" and {_name(state.activation)}"
-    moving["words"].set_text(
-        f"code = round( (sum {_signed(state.bias)}) · {state.multiplier:,} · "
-        f"2^({_minus(state.shift - 31)}) ) {_signed(state.zero_point)}"
-    )
+    moving["words"].set_text(_formula(state))
     moving["limits"].set_text(
         f"M = {state.real_multiplier:.4g}.  Then clipped to {_minus(state.qmin)} … {state.qmax} "
         f"(int8{activation}): {state.saturated:.0%} of these sums are cut off."
     )
     return figure
+
+
+def _formula(state):
+    """What is computed, with both roundings; a shift to the left is exact and comes first."""
+    left = f" · 2^{state.shift}" if state.shift > 0 else ""
+    total = f"(sum {_signed(state.bias)})" if state.bias else "sum"
+    first = f"round( {total}{left} · {state.multiplier:,} / 2^31 )"
+    if state.shift < 0:
+        first = f"round( {first} / 2^{-state.shift} )"
+    return f"code = {first} {_signed(state.zero_point)}"
 
 
 def _signed(number):

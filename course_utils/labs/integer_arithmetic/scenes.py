@@ -14,6 +14,8 @@ from course_utils.machines.recording import NETWORKS
 from course_utils.numbers import intervals
 from course_utils.numbers.quantization import dequantize, quantize
 from course_utils.views import checks
+from course_utils.views.garments import Answered
+from course_utils.views.tables import Table
 
 NETWORK = "fashion_cnn"
 OUTPUT_SCALE = 0.04  # of the explorer's output: ReLU6 then ends 150 codes above the zero point
@@ -178,6 +180,31 @@ def step_errors(count=100, network=NETWORK) -> dict[str, float]:
     return found
 
 
+def trace_table(integer_model, codes) -> Table:
+    """What runs, operator by operator, and the type of what each writes."""
+    rows = [
+        (step.op, step.array.dtype, " × ".join(map(str, step.array.shape)))
+        for step in integer_model.trace(codes)
+    ]
+    return Table(f"{len(rows) - 1} operators, for one input", ("operator", "type", "shape"), rows)
+
+
+def step_errors_table(count=100, network=NETWORK) -> Table:
+    """`step_errors` in rows."""
+    rows = [(layer, f"{error:.2f}") for layer, error in step_errors(count, network).items()]
+    head = ("layer", "root mean square error, in steps S")
+    return Table(f"{network}, {count} test images", head, rows)
+
+
+def terms_table(terms, bias) -> Table:
+    """The four terms of a sum of products, the bias, and what they add up to."""
+    names = ("Σ q1 q2", "− Z1 Σ q2", "− Z2 Σ q1", "n Z1 Z2", "bias")
+    values = [int(value) for value in (*terms, bias)]
+    rows = [(name, f"{value:,}") for name, value in zip(names, values, strict=True)]
+    rows.append(("accumulator", f"{sum(values):,}"))
+    return Table("One output, in codes each worth S1 S2", ("term", "value"), rows)
+
+
 def terms(index=0, unit=None, layer="dense1", network=NETWORK) -> Terms:
     """One output of a dense layer for one test input, taken apart. unit: None takes the largest."""
     dense, dataset = dense_layer(layer, network), data.load(models.DATASETS[network])
@@ -207,29 +234,155 @@ def terms(index=0, unit=None, layer="dense1", network=NETWORK) -> Terms:
     )
 
 
-# ------------------------------------------------------------------ compared here
+# ------------------------------------------------------------------ what students write
 
 
-def in_place_of(layer: DenseLayer, fully_connected, inputs, outputs) -> None:
-    """Run a student's layer on the network's codes, and say how many come out as the network's.
+def biases_table(bias_code) -> Table:
+    """A student's bias codes beside the files', for every layer that has a bias in float32 too.
 
-    Whatever it gives or raises becomes a sentence.
+    Batch normalization is folded into the layers before it, whose biases are then new.
     """
+    rows = []
+    for network in NETWORKS:
+        graph, weights = model(network).graph, data.checkpoint(network).weights
+        for layer, op in zip(layer_names(network), graph.operators, strict=True):
+            if f"{layer}/bias" not in weights:
+                continue
+            x, w, bias = (graph.tensors[i] for i in op.inputs)
+            y = graph.tensors[op.outputs[0]]
+            scales = float(x.scale[0]), w.scale.astype(np.float64), float(y.scale[0])
+            codes = np.asarray(bias_code(weights[f"{layer}/bias"].astype(np.float64), *scales))
+            held = bias.data.astype(np.int64)
+            rows.append((
+                f"{network} {layer}",
+                f"{np.sum(codes != held)} of {held.size}",
+                f"{held.min():,}\u00a0to\u00a0{held.max():,}",
+                int(np.abs(held).max()).bit_length() + 1,
+            ))  # fmt: skip
+    head = ("layer", "biases that differ from the file's", "the file's codes", "bits they need")
+    return Table("Biases in integers", head, rows)
+
+
+def layer_sums(layer: DenseLayer, inputs) -> np.ndarray:
+    """The int32 sums of a layer, bias included: what waits to be rescaled."""
+    x = inputs.astype(np.int64) - layer.x_zero
+    return (x @ layer.weights.T.astype(np.int64) + layer.bias).astype(np.int32)
+
+
+def sums_table(layer: DenseLayer, inputs) -> Table:
+    """How large a layer's sums can get, and did get."""
+    products, most, limit = layer.weights.shape[1], 255 * 127, 2**31 - 1
+    largest = int(np.abs(layer_sums(layer, inputs)).max())
+    rows = [
+        (f"the largest possible sum of {products} products", f"{products * most:,}"),
+        (f"the largest seen on {len(inputs):,} test images", f"{largest:,}"),
+        ("what an int32 holds", f"{limit:,}"),
+        ("products that it can add up, whatever the codes", f"{limit // most:,}"),
+    ]
+    return Table(f"The sums of {layer.layer}", ("", "absolute value"), rows)
+
+
+def multipliers_table(layer: DenseLayer, channels=4) -> Table:
+    """The integers that stand for the real multipliers of the first channels."""
+    rows = []
+    for channel, real in enumerate(layer.real_multipliers[:channels]):
+        multiplier, shift = engine.quantize_multiplier(real)
+        error = multiplier * 2.0 ** (shift - 31) / real - 1
+        rows.append((channel, f"{real:.7f}", f"{multiplier:,}", shift, f"{abs(error):.0e}"))
+    return Table(f"{layer.layer}, the first {channels} output channels",
+                 ("channel", "M", "multiplier", "shift", "relative error"), rows)  # fmt: skip
+
+
+def _right(layer, codes, truth, network):
+    """On how many inputs the network is right if this layer puts out these codes."""
+    scores = model(network).run_after(layer.index, codes)
+    return int(np.sum(scores.argmax(axis=1) == truth[: len(codes)]))
+
+
+def rescaled_table(requantize, layer: DenseLayer, inputs, outputs, truth, network=NETWORK):
+    """A student's rescaling beside three others: codes that change, and right answers. -> Table
+
+    requantize: a function (accumulator, multiplier, shift, zero_point); it is called once for each
+    output channel, which has its own multiplier and shift.
+    """
+    sums = layer_sums(layer, inputs)
+    m, e, zero = layer.multipliers, layer.shifts, layer.y_zero
+    wide = sums.astype(np.int64)
+    yours = np.stack(
+        [
+            np.asarray(requantize(sums[:, u], int(m[u]), int(e[u]), zero)).astype(np.int64)
+            for u in range(len(m))
+        ],
+        axis=1,
+    )
+    ways = {
+        "rounded twice: your function": yours,
+        "rounded once": ((wide * m + (1 << (30 - e))) >> (31 - e)) + zero,
+        "truncated": np.floor(wide * layer.real_multipliers).astype(np.int64) + zero,
+    }
+    rows = []
+    for name, codes in ways.items():
+        codes = np.clip(codes, layer.qmin, layer.qmax).astype(np.int8)
+        rows.append((name, f"{np.sum(codes != outputs):,}",
+                     f"{_right(layer, codes, truth, network):,}"))  # fmt: skip
+    return Table(
+        f"The {outputs.size:,} codes of {layer.layer} on {len(inputs):,} test images",
+        ("rescaled", "codes that are not the network's", "images answered rightly"),
+        rows,
+    )
+
+
+def _codes_of_students(layer, fully_connected, inputs, shape):
+    """(codes, "") of a student's layer, or (None, why there are none)."""
     arguments = (inputs, layer.weights, layer.bias, layer.x_zero, layer.multipliers, layer.shifts,
                  layer.y_zero)  # fmt: skip
     try:
         mine = fully_connected(*(np.copy(value) for value in arguments))
         if mine is None or mine is ...:
-            print("Your function returns nothing so far.")
-            return
+            return None, "Your function returns nothing so far."
         mine = np.asarray(mine)
     except (Exception, SystemExit) as error:
-        print(f"Your layer stops with {type(error).__name__}. The check above tells more.")
-        return
-    if mine.shape != outputs.shape or mine.dtype.kind not in "iuf":
-        print(f"Your layer does not give {outputs.shape[0]:,} times {outputs.shape[1]} codes.")
+        return None, f"Your layer stops with {type(error).__name__}. The check above tells more."
+    if mine.shape != shape or mine.dtype.kind not in "iuf":
+        return None, f"Your layer does not give {shape[0]:,} times {shape[1]} codes."
+    return mine, ""
+
+
+def in_place_of(
+    layer: DenseLayer, fully_connected, inputs, outputs, truth=None, network=NETWORK
+) -> None:
+    """Run a student's layer on the network's codes, and say how many come out as the network's.
+
+    Whatever it gives or raises becomes a sentence. truth: the right classes, for a second one that
+    says how many answers of the network are right with this layer in it.
+    """
+    mine, problem = _codes_of_students(layer, fully_connected, inputs, outputs.shape)
+    if mine is None:
+        print(problem)
         return
     print(f"{np.sum(mine != outputs):,} of {outputs.size:,} codes differ from the network's")
+    if truth is not None:
+        with_mine, own = (_right(layer, c, truth, network) for c in (_as_int8(mine), outputs))
+        print(f"With your layer in it the network answers {with_mine:,} of {len(outputs):,} images "
+              f"rightly; with its own {own:,}.")  # fmt: skip
+
+
+def _as_int8(codes):
+    return np.clip(np.nan_to_num(codes), -128, 127).astype(np.int8)
+
+
+def answered(layer: DenseLayer, fully_connected, inputs, outputs, network=NETWORK) -> Answered:
+    """The first ten test images, answered by the network with a student's layer in it."""
+    dataset, ten = data.load(models.DATASETS[network]), slice(0, 10)
+    mine, _ = _codes_of_students(layer, fully_connected, inputs[ten], outputs[ten].shape)
+    codes, whose = (outputs[ten], "its own") if mine is None else (_as_int8(mine), "your")
+    answers = model(network).run_after(layer.index, codes).argmax(axis=1)
+    title = f"{network} in int8 with {whose} {layer.layer}"
+    images, truth = dataset.x_test[ten, :, :, 0], dataset.y_test[ten]
+    return Answered(images, truth, answers, dataset.class_names, title)
+
+
+# ------------------------------------------------------------------ compared here
 
 
 def against_tflm(tflm, answers) -> None:
@@ -297,36 +450,42 @@ def largest_difference(other, network=NETWORK) -> int:
     return max((int(size) for size in _record(network)["others"][other]["by"]), default=0)
 
 
-def comparison_table() -> str:
-    """All networks against all engines, as text; recorded."""
-    lines = [
-        f"{'':15}{'output':>8}   {'values that differ (largest), other classes':^48}",
-        f"{'network':15}{'values':>8}   {'TFLM':>12}{'LiteRT reference':>24}{'LiteRT XNNPACK':>24}",
-    ]
+def comparison_table() -> Table:
+    """All networks against all engines; recorded."""
+    others = ("TFLM", "LiteRT reference", "LiteRT XNNPACK")
+    rows = []
     for network in NETWORKS:
-        rows = _record(network)
+        record = _record(network)
         cells = []
-        for other in ("TFLM", "LiteRT reference", "LiteRT XNNPACK"):
-            differing = rows["others"][other]["differing"]
-            largest = f" ({largest_difference(other, network)})" if differing else ""
-            cells.append(f"{differing:,}{largest}, {rows['classes'][other]['changed']}")
-        lines.append(
-            f"{network:15}{rows['values']:8,}   {cells[0]:>12}{cells[1]:>24}{cells[2]:>24}"
-        )
-    return "\n".join(lines)
+        for other in others:
+            differing = record["others"][other]["differing"]
+            largest = f", by {largest_difference(other, network)} at most" if differing else ""
+            changed = record["classes"][other]["changed"]
+            cells.append(f"{differing:,}{largest}; {changed} classes")
+        rows.append((network, f"{record['values']:,}", *cells))
+    return Table(
+        "Output values that differ from IntegerModel's, and inputs that get another class",
+        ("network", "output values", *others),
+        rows,
+    )
 
 
-def losses_table() -> str:
+def losses_table() -> Table:
     """Points of test accuracy lost by int8 and by truncating, and what follows; recorded."""
-    lines = [f"{'network':15}{'int8 instead of float32':44}truncated instead of rounded"]
-    lines += [
-        f"{name:15}{lost('float32', name)!s:44}{truncation_lost(name)}" for name in NETWORKS
+    losses = {name: (lost("float32", name), truncation_lost(name)) for name in NETWORKS}
+    told = [
+        name
+        for name, pair in losses.items()
+        if any(not loss.interval[0] <= 0 <= loss.interval[1] for loss in pair)
     ]
-    return "\n".join([
-        *lines, "",
-        "Not one of these losses can be told from zero, truncation included. It shifts all codes",
-        "of a layer down by the same half step on average, and these networks do not mind.",
-    ])  # fmt: skip
+    caption = (
+        f"A loss that can be told from zero: {', '.join(told)}"
+        if told
+        else "Not one of these losses can be told from zero, truncation included"
+    )
+    rows = [(name, *map(str, pair)) for name, pair in losses.items()]
+    head = ("network", "int8 instead of float32", "truncated instead of rounded")
+    return Table(caption, head, rows)
 
 
 def kernels() -> Kernels:
@@ -344,90 +503,28 @@ def kernels() -> Kernels:
     return Kernels(record["operator_inputs"], operators, per_million)
 
 
-def explained_table() -> str:
+def explained_table() -> Table:
     """How well two formulas give LiteRT's codes, in all layers with weights; recorded."""
     networks = data.result("integer_equality").record["networks"]
-    rows = [row for network in networks.values() for row in network["operators"]]
-    lines = [f"{'LiteRT kernels: compared with':40}{'values':>12}{'differing':>11}"]
+    records = [row for network in networks.values() for row in network["operators"]]
+    rows = []
 
-    def line(what, chosen, differing):
+    def line(kernels, formula, chosen, differing):
         values = sum(row["values"] for row in chosen)
-        lines.append(f"{what:40}{values:12,}{sum(map(differing, chosen)):11,}")
+        rows.append((kernels, formula, f"{values:,}", f"{sum(map(differing, chosen)):,}"))
 
-    dense = [row for row in rows if row["operator"] == "FULLY_CONNECTED"]
-    convolutions = [row for row in rows if "CONV_2D" in row["operator"]]
-    summing = [row for row in rows if "float32" in row]
-    line("reference, dense: TFLM", dense, lambda r: r["reference"]["differing"])
-    line("reference, dense: one rounding", dense, lambda r: r["one rounding"]["reference"])
-    line("reference, convolutions: TFLM", convolutions, lambda r: r["reference"]["differing"])
-    line("XNNPACK, all sums: TFLM", summing, lambda r: r["xnnpack"]["differing"])
-    line("XNNPACK, all sums: float32 product", summing, lambda r: r["float32"]["xnnpack"])
-    sizes = {int(by) for row in rows for kind in KINDS for by in row[kind]["by"]}
-    lines.append(f"largest difference in one operator: {max(sizes)} code{'s' * (max(sizes) > 1)}")
-    return "\n".join(lines)
-
-
-def beside_lecture(network=NETWORK) -> list[checks.Row]:
-    """What the lecture says of integer quantization beside what is in the int8 file."""
-    table = data.lecture_table("quantization_types")
-    says = next(row for row in table["rows"] if row[0] == "Integer quantization")
-    techniques = data.lecture_table("quantization_techniques")
-    compatible = next(row for row in techniques["rows"] if row[0].startswith("Integer"))[-1]
-    stored = [t for t in model(network).graph.tensors if t.data is not None and t.scale.size]
-    biases = [t for t in stored if t.type == "int32"]
-    as_int8, values = (sum(f(t) for t in stored) for f in (_bytes, lambda t: t.data.size))
-    real = [t for t in model(network).graph.tensors if t.type.startswith("float")]
-    return [
-        checks.Row(
-            "how much smaller the parameters get",
-            lecture="4x reduction in model parameters (32 bit → 8 bit)",
-            claim=says[3],
-            measured=checks.Measured(4 * values / as_int8, unit="times"),
-            topic="Integer quantization",
-            why="Biases stay in 32 bits. Without them it is exactly 4.",
-        ),
-        checks.Row(
-            "tensors of real numbers in the file",
-            lecture=f"{says[2]} computations",
-            claim=0,
-            measured=checks.Measured(len(real), unit="tensors"),
-            topic="Integer quantization",
-            why="An operator still computes with real numbers.",
-        ),
-        checks.Row(
-            "bits of a bias",
-            lecture="8 and 16-bit biases & activations",
-            claim=(8, 16),
-            measured=checks.Measured(8 * biases[0].data.itemsize, unit="bits"),
-            topic="Integer quantization",
-            why="LiteRT's biases are int32. One code of a bias is worth S1 S2, so small a unit "
-            f"that the largest in the four networks needs {_bias_bits()} bits.",
-        ),
-        checks.Row(
-            "output values that a program with integers only gets wrong",
-            lecture=compatible,
-            claim=0,
-            measured=checks.Measured(
-                _record(network)["others"]["TFLM"]["differing"],
-                unit="values",
-                n=_record(network)["values"],
-            ),
-            topic="Compatibility",
-            why="The program is not equal to TFLM.",
-        ),
-    ]
-
-
-def _bytes(tensor):
-    return tensor.data.nbytes
-
-
-def _bias_bits():
-    """Bits, sign included, that the largest bias of all shipped networks needs."""
-    largest = max(
-        int(np.abs(t.data).max())
-        for network in NETWORKS
-        for t in model(network).graph.tensors
-        if t.type == "int32" and t.scale.size
+    dense = [row for row in records if row["operator"] == "FULLY_CONNECTED"]
+    convolutions = [row for row in records if "CONV_2D" in row["operator"]]
+    summing = [row for row in records if "float32" in row]
+    line("reference, dense", "TFLM's", dense, lambda r: r["reference"]["differing"])
+    line("reference, dense", "one rounding", dense, lambda r: r["one rounding"]["reference"])
+    line("reference, convolutions", "TFLM's", convolutions, lambda r: r["reference"]["differing"])
+    line("XNNPACK, all sums", "TFLM's", summing, lambda r: r["xnnpack"]["differing"])
+    line("XNNPACK, all sums", "float32 product", summing, lambda r: r["float32"]["xnnpack"])
+    sizes = {int(by) for row in records for kind in KINDS for by in row[kind]["by"]}
+    return Table(
+        f"LiteRT's kernels against formulas; in one operator a value differs by {max(sizes)} at "
+        "most",
+        ("LiteRT's kernels", "formula", "values", "that differ"),
+        rows,
     )
-    return largest.bit_length() + 1

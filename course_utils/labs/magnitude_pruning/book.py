@@ -27,7 +27,7 @@ ENTRIES = (
     Entry(
         "fig-pruning-budget",
         "One threshold per layer: of the choices that remove as much as this one, the best is "
-        "right on four of five images, the worst on fewer than one in twenty.",
+        "right on four of five images, the worst on fewer than one in ten.",
         lambda: scenes.budget(conv1=0.0, conv2=0.5, dense1=1.5, dense2=0.5),
         figures.draw_budget,
         figures.alt_budget,

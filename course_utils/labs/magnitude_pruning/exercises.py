@@ -15,6 +15,7 @@ from course_utils.views.checks import (
     example_kernel,
     exercise,
     judge,
+    ledger,
     not_yet,
 )
 
@@ -107,6 +108,23 @@ exercise(
             "must be multiplied by the layer's.",
         ),
         Mistake(
+            "standard_error",
+            lambda w, s: s * np.std(w) / np.sqrt(np.size(w)),
+            "You divide by the root of the number of weights, which is how well a mean would be "
+            "known. Sigma is the spread of the weights themselves, however many there are.",
+        ),
+        Mistake(
+            "median_abs",
+            lambda w, s: s * np.median(np.abs(w)),
+            "You multiply s by the median of |w|. The slide's sigma is the standard deviation: the "
+            "root of the mean squared distance from the mean.",
+        ),
+        Mistake(
+            "added",
+            lambda w, s: s + np.std(w),
+            "You add s to sigma. s counts standard deviations: it multiplies.",
+        ),
+        Mistake(
             "s_is_sparsity",
             (
                 lambda w, s: np.quantile(np.abs(w), s),
@@ -155,10 +173,23 @@ exercise(
             "kept if |w| > lambda and becomes 0 if |w| <= lambda.",
         ),
         Mistake(
+            "negative_only",
+            (lambda w, threshold: w < -threshold, lambda w, threshold: w <= -threshold),
+            "You keep only large negative weights, so that every positive one is pruned. The slide "
+            "compares the magnitude, |w|.",
+        ),
+        Mistake(
+            "both_at_once",
+            lambda w, threshold: (w > threshold) & (w < -threshold),
+            "Your mask keeps nothing: no weight lies above the threshold and below minus the "
+            "threshold at once. One of the two is enough to be kept.",
+        ),
+        Mistake(
             "inverted",
             (
                 lambda w, threshold: np.abs(w) <= threshold,
                 lambda w, threshold: np.abs(w) < threshold,
+                lambda w, threshold: (w > -threshold) & (w <= threshold),
             ),
             "Your mask is inverted: True marks the weights that are pruned. Here True means kept, "
             "so that weights * mask is the pruned layer.",
@@ -166,8 +197,10 @@ exercise(
         Mistake(
             "inverted_no_abs",
             (lambda w, threshold: w <= threshold, lambda w, threshold: w < threshold),
-            "Two things at once: the comparison points the wrong way (True means kept), and it is "
-            "the magnitude |w| that is compared.",
+            "Your mask is True where w itself lies below the threshold: the comparison points the "
+            "wrong way (True means kept), and it is the magnitude |w| that is compared. The same "
+            "comes of a function whose parameters stand in the other order: the weights come "
+            "first.",
         ),
         Mistake(
             "pruned_weights",
@@ -234,6 +267,67 @@ exercise(
 )
 
 
+def bitmap_break_even(value_bits):
+    return 1 / value_bits
+
+
+exercise(
+    "02.break_even",
+    bitmap_break_even,
+    cases=[(8,), (32,)],
+    function=False,
+    mistakes=[
+        Mistake(
+            "kept",
+            lambda bits: 1 - 1 / bits,
+            "That is the share of the weights that may be kept. Its sparsity, the share removed, "
+            "is one minus that.",
+        ),
+        Mistake(
+            "index_of_the_kept",
+            (lambda bits: 1 / (bits + 1), lambda bits: 1 - 1 / (bits + 1)),
+            "You let only the kept weights pay for their bit. A bitmap has one for every weight, "
+            "also for those that are zero: that is how it says where they are.",
+        ),
+        Mistake(
+            "bits_and_bytes",
+            (lambda bits: 8 / bits, lambda bits: 1 / (8 * bits), lambda bits: 1 - 8 / bits),
+            "Bits and bytes are mixed up: of the bitmap each weight takes one bit, of the array "
+            "as many as a value has.",
+        ),
+        Mistake(
+            "gaps",
+            (lambda bits: 8 / (bits + 8), lambda bits: bits / (bits + 8)),
+            "That is where 8-bit gaps begin to pay, or what they may keep: they cost eight bits "
+            "for each kept weight. A bitmap costs one bit for every weight.",
+        ),
+        Mistake(
+            "percent",
+            (lambda bits: 100 / bits, lambda bits: 100 * (1 - 1 / bits)),
+            "A sparsity is a share between 0 and 1 here, not a percentage.",
+        ),
+        Mistake(
+            "how_many_times",
+            lambda bits: bits,
+            "That is how many times larger a value is than its bit in the map. Ask which share of "
+            "the weights must be left out, so that the bits saved pay for the whole map.",
+        ),
+        Mistake(
+            "map_forgotten",
+            lambda bits: 0,
+            "At any sparsity, you say. But the map itself takes bits, and at sparsity 0 nothing "
+            "has been saved to pay for it.",
+        ),
+        Mistake(
+            "half",
+            lambda bits: 0.5,
+            "A half would be right if a bit in the map were as costly as half a value. Compare the "
+            "two costs, for every weight of the layer.",
+        ),
+    ],
+)
+
+
 @judge("02.budget")
 def budget(answer, evaluate, target, within=0.01):
     """One s for each layer: reach the target sparsity at the least loss of accuracy.
@@ -241,8 +335,10 @@ def budget(answer, evaluate, target, within=0.01):
     answer:    dict layer name -> s.
     evaluate:  a function of such a dict; what it returns has `sparsity` (of all weights together),
                `accuracy` and `best_accuracy` (the best one known that reaches the target), all as
-               shares and on the VALIDATION set. Where it also has `layer_sparsity` (dict layer ->
-               share), an average of the layers' sparsities can be told from the network's.
+               shares and on the VALIDATION set. It may have `layer_sparsity` (dict layer -> share),
+               which tells an average of the layers' sparsities from the network's; `best`, the
+               choice behind `best_accuracy`; and `better`, a choice near this one that reaches the
+               target: its `s` (such a dict), `sparsity` and `accuracy`.
     target:    the sparsity to reach, a share.
     within:    how far below the best accuracy still passes, a share (0.01 is one point).
     """
@@ -262,74 +358,84 @@ def budget(answer, evaluate, target, within=0.01):
                 "standard deviations to cut away.",
                 "s_not_a_number",
             )
+    settings = [float(s) for s in answer.values()]
+    all_the_target = all(math.isclose(s, target) for s in settings)
     try:
         pruned = evaluate(dict(answer))
     except (LookupError, TypeError, ValueError) as error:
+        if all_the_target:
+            return _s_is_sparsity(target)
         says = str(error.args[0] if error.args else error).rstrip(".")
         return not_yet(f"This choice can't be evaluated: {says}.", "not_evaluated")
 
-    def percent(share):
-        return f"{100 * share:.1f} %"
-
-    settings = [float(s) for s in answer.values()]
-
+    advice = _advice(answer, pruned, target)
     if pruned.sparsity < target:
-        if all(math.isclose(s, target) for s in settings):
-            return not_yet(
-                f"{target:g} is the sparsity to reach, but s is not a sparsity: it counts standard "
-                f"deviations (lambda = s * sigma). With this s {percent(pruned.sparsity)} of the "
-                "weights go.",
-                "s_is_sparsity",
-            )
+        if all_the_target:
+            return _s_is_sparsity(target)
         layers = getattr(pruned, "layer_sparsity", None)
         if layers and np.mean(list(layers.values())) >= target:
             return not_yet(
-                f"The average of the layers' sparsities reaches {percent(target)}, but the network "
-                f"has only {percent(pruned.sparsity)}: layers differ in size, and the target "
-                "counts weights. Look at which layer holds most of them.",
+                f"The average of the layers' sparsities reaches {_percent(target)}, but the "
+                f"network has only {_percent(pruned.sparsity)}: layers differ in size, and the "
+                f"target counts weights. Look at which layer holds most of them.{advice}",
                 "mean_of_layers",
             )
         return not_yet(
-            f"{percent(pruned.sparsity)} of the weights are pruned; the target is "
-            f"{percent(target)}. Raise s where the accuracy suffers least: the sensitivity curves "
-            "show which layers those are.",
+            f"{_percent(pruned.sparsity)} of the weights are pruned; the target is "
+            f"{_percent(target)}.{advice}",
             "below_target",
         )
     reached = (
-        f"{percent(pruned.sparsity)} of the weights are pruned, and the validation accuracy is "
-        f"{percent(pruned.accuracy)}; the best known choice has {percent(pruned.best_accuracy)}."
+        f"{_percent(pruned.sparsity)} of the weights are pruned, and the validation accuracy is "
+        f"{_percent(pruned.accuracy)}; the best known choice has {_percent(pruned.best_accuracy)}"
     )
     # A margin must not be missed by the rounding of a subtraction.
     if pruned.accuracy >= pruned.best_accuracy - within - 1e-9:
-        return replace(PASSED, says=reached)
+        best = getattr(pruned, "best", None)
+        choice = ", ".join(f"{layer} {s:g}" for layer, s in (best or {}).items())
+        return replace(PASSED, says=f"{reached}{f' ({choice})' if choice else ''}.")
     if len(settings) > 1 and len(set(settings)) == 1:
         return not_yet(
-            f"{reached} One s for all layers treats them alike, and they are not: some bear far "
-            "more pruning than others. The sensitivity curves show which: raise s there, and lower "
-            "it in the others.",
+            f"{reached}. One s for all layers treats them alike, and they are not: some bear far "
+            f"more pruning than others.{advice}",
             "one_s",
         )
     if pruned.sparsity > target + 0.02:
         return not_yet(
-            f"{reached} You prune more than the {percent(target)} that were asked, and pay for it.",
+            f"{reached}. You prune more than the {_percent(target)} that were asked, and pay for "
+            f"it.{advice}",
             "beyond_target",
         )
-    gain = _gain_of_the_most_costly_layer(answer, evaluate, pruned.accuracy)
-    if gain > within:
-        # Which one it is, prediction 02.sensitive asks: the curves say it once that is committed.
-        return not_yet(
-            f"{reached} One layer costs most of that: left dense, it alone would win back "
-            f"{100 * gain:.1f} percentage points. Set each s to 0 in turn to find it. Prune it "
-            "less, and one that suffers less more.",
-            "sensitive_layer",
-        )
+    return not_yet(f"{reached}.{advice}", "costly_layer")
+
+
+def _percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def _s_is_sparsity(target):
     return not_yet(
-        f"{reached} No single layer is to blame. Move some pruning to the layers whose curves "
-        "stay flat the longest.",
-        "several_layers",
+        f"{target:g} is the share of the weights to remove, but s is not a share: it counts "
+        "standard deviations (lambda = s * sigma), and each layer's histogram says which share "
+        "lies below.",
+        "s_is_sparsity",
     )
 
 
-def _gain_of_the_most_costly_layer(answer, evaluate, accuracy):
-    """The most accuracy that leaving one layer dense wins back."""
-    return max(evaluate({**answer, layer: 0.0}).accuracy - accuracy for layer in answer)
+def _advice(answer, pruned, target):
+    """What to move: it is known to help, since what comes of it was measured."""
+    better = getattr(pruned, "better", None)
+    if better is None:
+        return ""
+    if not ledger.LEDGER.predictions.get("02.sensitive"):
+        return " Commit to prediction 02.sensitive: from then on this reply says what to move."
+    moves = [
+        f"{'raise' if better.s[layer] > s else 'lower'} s of {layer}"
+        for layer, s in answer.items()
+        if not math.isclose(better.s[layer], s)
+    ]
+    how = f"{' and '.join(moves)}, and leave the others as they are"
+    what = (
+        f"accuracies up to {_percent(better.accuracy)} lie that way, at {_percent(target)} or more"
+    )
+    return f" Next, {how}: {what}."

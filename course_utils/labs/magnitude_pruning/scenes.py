@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from itertools import combinations
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.engines import layer_specs
+from course_utils.engines import float_engine, layer_specs
 from course_utils.labs.magnitude_pruning import experiments
 from course_utils.labs.magnitude_pruning.figures import Budget, Pruned, Sensitivity
 from course_utils.machines import data, models
 from course_utils.numbers import coding, intervals, pruning
-from course_utils.views import checks
+from course_utils.views import checks, garments
 
 GRID_NETWORK = "fashion_cnn"  # the network of which every combination was measured
 
@@ -76,26 +77,6 @@ def _sweep(network, s, measured):
         *(np.asarray(measured[key]["test"]) for key in ("correct", "newly_wrong", "newly_right")),
         measured["n"]["test"],
     )
-
-
-def beside_lecture(sweep: Sweep) -> list[checks.Row]:
-    """The lecture's losses on ImageNet beside those measured here, at the same sparsities."""
-    rows = []
-    table = data.lecture_table("pruning_image_classification")
-    for model, dense, sparse, percent in table["rows"]:
-        position = sweep.nearest(percent / 100)
-        rows.append(
-            checks.Row(
-                f"{percent:g} % sparse",
-                lecture=f"{model}: {dense:g} % becomes {sparse:g} %",
-                claim=round(dense - sparse, 2),
-                measured=sweep.loss(position),
-                topic=table["slide"],
-                why=f"Here {sweep.overall[position]:.1%} sparse and not retrained; the lecture's "
-                "networks were trained on with their zeros in place.",
-            )
-        )
-    return rows
 
 
 def pruned_states(sweep: Sweep, layer: str) -> list[Pruned]:
@@ -200,13 +181,27 @@ def why_the_ends_suffer() -> str:
     )
 
 
+TARGET = 0.75  # share of the weights to remove, in exercise 02.budget
+WITHIN = 0.05  # how far below the best choice's accuracy still passes
+
+
+class Better(NamedTuple):
+    """A choice that reaches the target and differs from another one in one layer, or in two."""
+
+    s: dict[str, float]
+    sparsity: float
+    accuracy: float
+
+
 class Choice(NamedTuple):
     """What one choice of s per layer gives on the validation set; all shares."""
 
     sparsity: float
     accuracy: float
     best_accuracy: float  # of all measured choices that are at least as sparse as the target
+    best: dict[str, float]  # that choice
     layer_sparsity: dict[str, float]
+    better: Better | None  # the best that moves one s, or two where no one helps; None: is best
 
 
 @cache
@@ -220,6 +215,13 @@ def _grid():
         for m in range(len(kernels))
     )
     return result, kernels, every / sizes.sum()
+
+
+@cache
+def _reaching(target):
+    """Right answers of each choice that reaches the target, -1 of the others."""
+    result, _, every = _grid()
+    return np.where(every >= target, result.arrays["validation"], -1)
 
 
 def _position(s: dict[str, float]) -> tuple[int, ...]:
@@ -249,21 +251,54 @@ def grid_steps() -> list[float]:
     return [float(s) for s in _grid()[0].arrays["s"]]
 
 
-def evaluate_budget(s: dict[str, float], target: float = 0.75) -> Choice:
+def evaluate_budget(s: dict[str, float], target: float = TARGET) -> Choice:
     """Look up what a choice of s per layer gives on the validation set.
 
     Raises ValueError if a layer is missing or an s was not measured.
     """
     result, kernels, every = _grid()
-    position = _position(s)
-    accuracy = result.arrays["validation"] / result.record["n"]["validation"]
+    position, counts = _position(s), _reaching(target)
+    total = result.record["n"]["validation"]
+    best = np.unravel_index(counts.argmax(), counts.shape)
+    better = _better(position, target)
     return Choice(
         float(every[position]),
-        float(accuracy[position]),
-        float(accuracy[every >= target].max()),
+        result.arrays["validation"][position] / total,
+        counts[best] / total,
+        _choice(best),
         {layer_specs.layer_of(k): float(result.arrays["sparsity"][m, position[m]])
          for m, k in enumerate(kernels)},
+        better and Better(_choice(better), float(every[better]), counts[better] / total),
     )  # fmt: skip
+
+
+def _choice(position):
+    steps = _grid()[0].arrays["s"]
+    return {layer: float(steps[i]) for layer, i in zip(budget_layers(), position, strict=True)}
+
+
+def _better(position, target):
+    """The best position that moves one s, or two where no one wins half a point; None if none."""
+    counts = _reaching(target)
+    now = max(counts[position], 0)
+    for moved in (1, 2):
+        found = []
+        for axes in combinations(range(counts.ndim), moved):
+            plane = tuple(slice(None) if m in axes else i for m, i in enumerate(position))
+            place = np.unravel_index(counts[plane].argmax(), counts[plane].shape)
+            to = list(position)
+            for axis, i in zip(axes, place, strict=True):
+                to[axis] = int(i)
+            found.append((counts[plane][place], tuple(to)))
+        right, to = max(found)
+        # Below the target every accuracy counts; else less than half a point is not worth a move.
+        if right > now + (0 if counts[position] < 0 else 0.005 * _total()):
+            return to
+    return to if right > now else None
+
+
+def _total():
+    return _grid()[0].record["n"]["validation"]
 
 
 def budget(**s: float) -> Budget:
@@ -290,28 +325,84 @@ def budget(**s: float) -> Budget:
         bytes=ledger(weights, {kernel: s[layer] for layer, kernel in kernel_of.items()}),
         every_sparsity=every.ravel(),
         every_accuracy=(result.arrays["validation"] / total).ravel(),
+        target=TARGET,
+        enough=choice.best_accuracy - WITHIN,
     )
 
 
-def budget_on_test(s: dict[str, float]) -> list[checks.Measured]:
-    """Test accuracy, in percent, of a choice of s per layer and of the dense network."""
-    result, _, _ = _grid()
-    total = result.record["n"]["test"]
+def answered(network, states) -> list[garments.Answered]:
+    """The first ten test images, and what a network answers in some states.
+
+    network: a `data.Checkpoint`.   states: (what the state is called, its weights) pairs.
+    """
+    dataset = data.load(models.DATASETS[network.record["architecture"]])
+    images, truth = dataset.x_test[:10], dataset.y_test[:10]
     return [
-        accuracy_percent(int(result.arrays["test"][position]), total)
-        for position in (_position(s), (0, 0, 0, 0))
-    ]
+        garments.Answered(
+            images[..., 0], truth, float_engine.predict(network.layers, weights, images),
+            dataset.class_names, name,
+        )
+        for name, weights in states
+    ]  # fmt: skip
 
 
-def choice_on_test(s) -> str:
-    """Say the test accuracy of a student's choice of s per layer, or why there is none."""
-    if s is ... or s is None:
-        return "No choice yet: give one s for each layer above, then run this cell again."
-    try:
-        chosen, dense = budget_on_test(s)
-    except ValueError as error:
-        return f"This choice was not measured: {error}."
-    return f"test accuracy of your choice  {chosen}\ntest accuracy, dense          {dense}"
+def pruned_weights(network, s, prune=pruning.prune) -> dict[str, np.ndarray]:
+    """All weights of a network, its kernels pruned with the same s: prune(kernel, s)."""
+    kernels = set(layer_specs.kernel_names(network.layers))
+    return {n: prune(w, s) if n in kernels else w for n, w in network.weights.items()}
+
+
+class PrunedBy(NamedTuple):
+    """What somebody's pruning did to a network, beside what was recorded of the lab's own."""
+
+    s: float
+    removed: float  # share of all kernels' weights
+    accuracy: checks.Measured
+    recorded_removed: float
+    recorded: checks.Measured
+
+
+def accuracy_with(prune, s: float, network="fashion_cnn") -> PrunedBy:
+    """Prune every kernel by prune(weights, s), and count on the whole test set."""
+    sweep = pruning_sweep(network)
+    weights = pruned_weights(sweep.network, s, prune)
+    kernels = [weights[name] for name in sweep.sparsity]
+    right = right_of_test(sweep.network, weights)
+    position = int(np.abs(sweep.s - s).argmin())
+    return PrunedBy(
+        s,
+        sum(int((w == 0).sum()) for w in kernels) / sum(w.size for w in kernels),
+        accuracy_percent(int(right.sum()), len(right)),
+        float(sweep.overall[position]),
+        accuracy_percent(int(sweep.correct[position]), sweep.total),
+    )
+
+
+def choice_on_test(s: dict[str, float]) -> dict[str, checks.Measured]:
+    """Test accuracy, in percent, of the dense network and of a choice of s per layer.
+
+    Nothing was recorded of test images, which are not to choose by: both networks run here.
+    Raises ValueError for what could not be chosen either.
+    """
+    _position(s)
+    network = data.checkpoint(GRID_NETWORK)
+    pruned = dict(network.weights)
+    for layer, value in s.items():
+        kernel = f"{layer}/kernel"
+        pruned[kernel] = pruning.prune(pruned[kernel], float(value))
+    return {
+        name: accuracy_percent(int(right.sum()), len(right))
+        for name, right in (
+            ("dense", right_of_test(network, network.weights)),
+            ("your choice", right_of_test(network, pruned)),
+        )
+    }
+
+
+def right_of_test(network, weights) -> np.ndarray:
+    """Is each test image's answer right, with these weights in the network?"""
+    images = data.load(models.DATASETS[network.record["architecture"]])
+    return float_engine.predict(network.layers, weights, images.x_test) == images.y_test
 
 
 def accuracy_percent(correct: int, total: int) -> checks.Measured:
@@ -341,6 +432,12 @@ class Timing(NamedTuple):
         return (
             f"{told}\nSomething else may have kept this machine busy meanwhile: run the cell again."
         )
+
+
+def time_of_largest(network, s: float) -> Timing:
+    """The times of a product with a network's largest kernel, dense and pruned."""
+    kernels = [network.weights[name] for name in layer_specs.kernel_names(network.layers)]
+    return dense_product_times(max(kernels, key=np.size), s)
 
 
 def dense_product_times(weights, s, repeats=101, batch=256) -> Timing:

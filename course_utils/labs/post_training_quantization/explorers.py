@@ -6,6 +6,12 @@ from course_utils.labs.post_training_quantization import figures, scenes
 from course_utils.views import style, widgets
 
 
+def paths() -> style.Picture:
+    """Show what each technique stores, multiplies and hands on, and when it rounds."""
+    state = scenes.paths()
+    return style.Picture(figures.draw_paths(state), figures.alt_paths(state))
+
+
 def techniques() -> widgets.Sweeps:
     """Move through the five techniques; choose the network."""
 

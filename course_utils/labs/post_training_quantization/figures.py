@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from course_utils.views import style
 
@@ -176,6 +177,62 @@ def _draw_runs(ax, state):
     ax.grid(False)
 
 
+# --- what each technique stores, multiplies and hands on ------------------------------------
+
+
+class Path(NamedTuple):
+    """One technique: the type of what is stored, multiplied and handed from layer to layer."""
+
+    called: str
+    stored: str
+    multiplied: str
+    between: str
+    rounded: str  # when activations are rounded
+
+
+def alt_paths(state: tuple[Path, ...]) -> str:
+    """Say of each technique what is stored, computed and when activations are rounded."""
+    rows = [
+        f"{path.called}: weights stored as {path.stored}, multiplied as {path.multiplied}, "
+        f"{path.between} between the layers, activations rounded {path.rounded}"
+        for path in state
+    ]
+    return f"What each technique does. {'; '.join(rows)}."
+
+
+def draw_paths(state: tuple[Path, ...]):
+    """Draw a row of boxes a technique; what holds integers is dotted blue. -> Figure"""
+    figure, ax = style.subplots(width=8.8, height=0.72 * len(state) + 0.5)
+    columns = {"stored": (27, "in the file"), "multiplied": (43, "multiplied"),
+               "between": (59, "handed to the\nnext layer"),
+               "rounded": (84, "activations are rounded")}  # fmt: skip
+    with style.rc():
+        ax.set(xlim=(0, 100), ylim=(len(state) - 0.4, -1.1))
+        ax.set_axis_off()
+        for x, name in columns.values():
+            ax.text(x, -0.75, name, ha="center", va="center", fontweight="bold", fontsize=9)
+        for y, path in enumerate(state):
+            ax.text(0, y, path.called.replace(", ", ",\n"), va="center")
+            for key in ("stored", "multiplied", "between"):
+                x, value = columns[key][0], getattr(path, key)
+                whole = "int" in value
+                ax.add_patch(FancyBboxPatch(
+                    (x - 5.6, y - 0.24), 11.2, 0.48, boxstyle="round,pad=0.1", linewidth=1.2,
+                    facecolor="#DCE9F2" if whole else "white", edgecolor=style.INK,
+                    hatch="..." if whole else "", mutation_aspect=0.3,
+                ))  # fmt: skip
+                ax.text(x, y, value, ha="center", va="center", fontsize=9, zorder=3,
+                        bbox={"facecolor": "#DCE9F2" if whole else "white",
+                              "edgecolor": "none", "pad": 1})  # fmt: skip
+            for x in (columns["stored"][0], columns["multiplied"][0]):
+                ax.add_patch(FancyArrowPatch((x + 6, y), (x + 10, y), arrowstyle="-|>",
+                                             mutation_scale=9, shrinkA=0, shrinkB=0,
+                                             color=style.INK))  # fmt: skip
+            ax.text(columns["rounded"][0], y, path.rounded.replace(", ", ",\n"), ha="center",
+                    va="center", fontsize=9)  # fmt: skip
+    return figure
+
+
 # --- per tensor against per channel ---------------------------------------------------------
 
 
@@ -242,7 +299,6 @@ class LayerErrors(NamedTuple):
     float32: int  # right answers
     rows: dict[str, tuple[float, float, float]]  # layer -> points lost, paired interval
     every: float  # points lost with all layers rounded
-    reach: float  # right end of the axis, the same for all numbers of bits
 
 
 def alt_layer_errors(state: LayerErrors) -> str:
@@ -264,6 +320,19 @@ def claim_layer_errors(state: LayerErrors) -> bool:
         and state.rows[worst][1] > 10 > max(others)
         and state.every > sum(loss for loss, _, _ in state.rows.values())
     )
+
+
+def _points(loss):
+    decimals = 1 if abs(loss) >= 1 else 2
+    return f"{round(loss, decimals) + 0.0:.{decimals}f}"
+
+
+def _reach(state):
+    """The ends of an axis that holds every bar with its interval, at least one point wide."""
+    low = min(0.0, *(low for _, low, _ in state.rows.values()))
+    high = max(0.0, *(high for _, _, high in state.rows.values()))
+    room = max(high - low, 1.0)
+    return low - 0.03 * room, max(high, low + room) + 0.1 * room
 
 
 def draw_layer_errors(state: LayerErrors, figure=None):
@@ -288,14 +357,16 @@ def draw_layer_errors(state: LayerErrors, figure=None):
             )
             ax.axvline(0, color=style.INK, linewidth=1)
             ax.set_yticks(range(len(names)), names)
-            ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(-0.03 * state.reach, 1.1 * state.reach),
-                   xlabel="points of validation accuracy lost",
+            figure.moving_axis = ax
+            ax.set(ylim=(len(names) - 0.4, -0.6), xlabel="points of validation accuracy lost",
                    title=f"{state.network}: one layer rounded, one scale a kernel")  # fmt: skip
             ax.grid(axis="y", visible=False)
+    left, right = _reach(state)
+    figure.moving_axis.set_xlim(left, right)  # the axis fits what it shows: 8 bits lose little
     for i, (loss, low, high) in enumerate(state.rows.values()):
         figure.moving[f"bar{i}"].set_width(loss)
         figure.moving[f"interval{i}"].set_xdata([low, high])
-        figure.moving[f"text{i}"].set(x=max(high, 0), text=f"  {round(loss, 1) + 0.0:.1f}")
+        figure.moving[f"text{i}"].set(x=max(high, 0), text=f"  {_points(loss)}")
     figure.moving["every"].set_text(
         f"{state.bits} bits; all layers together lose {state.every:.1f} points"
     )

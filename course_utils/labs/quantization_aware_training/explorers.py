@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from course_utils.labs.quantization_aware_training import figures, scenes
-from course_utils.views import style, widgets
+from course_utils.views import garments, style, widgets
 
 
 def descent() -> widgets.Sweeps:
@@ -22,6 +22,24 @@ def descent() -> widgets.Sweeps:
         )
 
     return widgets.Sweeps("Bits", {str(b): lambda b=b: of(b) for b in (2, 3, 4, 6)}, first="3")
+
+
+def curves(runs, bits: int) -> style.Picture:
+    """Show the learning curves of the runs that `scenes.train` made."""
+    state = scenes.curves(runs, bits)
+    return style.Picture(figures.draw_curves(state), figures.alt_curves(state))
+
+
+def answers(run, bits: int) -> widgets.Sweep:
+    """Move through one run: how the first ten test images are answered as it goes on."""
+    return widgets.Sweep(
+        garments.draw_answers,
+        scenes.answers(run, bits),
+        [f"{step}" for step in run.steps],
+        description="The first ten test images while the rounded network is trained",
+        slider="steps of training",
+        alt=garments.alt_answers,
+    )
 
 
 def graph() -> style.Picture:

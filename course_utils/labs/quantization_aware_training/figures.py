@@ -93,6 +93,56 @@ def nearest(w, codes):
     return codes[np.searchsorted((codes[1:] + codes[:-1]) / 2, w)]
 
 
+# --- learning curves ------------------------------------------------------------------------
+
+
+class Curves(NamedTuple):
+    """Validation accuracy while a rounded network is trained, with two gradients of rounding."""
+
+    network: str
+    bits: int
+    images: int  # validation images
+    float32: float  # percent: the shipped network, not rounded
+    steps: tuple[int, ...]
+    accuracy: dict[str, tuple[float, ...]]  # "straight-through", "true gradient" -> percent
+    moved: dict[str, int]  # kernel weights that were changed
+    kernels: int  # weights in all kernels
+
+
+def alt_curves(state: Curves) -> str:
+    """Say where both curves begin and end, and how many weights moved."""
+    said = [
+        f"{name}: {values[0]:.1f} % to {values[-1]:.1f} %, {state.moved[name]:,} of "
+        f"{state.kernels:,} kernel weights moved"
+        for name, values in state.accuracy.items()
+    ]
+    return (
+        f"{state.network} with {state.bits}-bit kernels, {state.steps[-1]} steps; {state.images:,} "
+        f"validation images (float32: {state.float32:.1f} %). {'; '.join(said)}."
+    )
+
+
+def draw_curves(state: Curves):
+    """Draw validation accuracy against steps, a line for each gradient of rounding. -> Figure"""
+    figure, ax = style.subplots(width=8.8, height=3.8)
+    with style.rc():
+        ax.axhline(state.float32, color=style.INK, linewidth=1, linestyle="-")
+        ax.text(state.steps[-1], state.float32 + 0.6, "float32, as shipped", ha="right",
+                va="bottom", fontsize=9)  # fmt: skip
+        for name, values in state.accuracy.items():
+            look = style.LOOKS[METHODS[name]]
+            ax.plot(state.steps, values, color=look.color, linestyle=look.linestyle,
+                    marker=look.marker, label=name)  # fmt: skip
+        values = [v for line in state.accuracy.values() for v in line]
+        low, high = min(values), max(*values, state.float32)
+        room = max(2.0, 0.12 * (high - low))
+        ax.set(xlabel="steps (the batches of one pass over the images that ship)",
+               ylabel="validation accuracy, %", ylim=(low - room, high + 1.5 * room),
+               title=f"{state.network} trained with {state.bits}-bit kernels")  # fmt: skip
+        ax.legend(loc="center right")
+    return figure
+
+
 # --- bits against accuracy ------------------------------------------------------------------
 
 

@@ -1,23 +1,31 @@
-"""Descent on a staircase, and PTQ against QAT as recorded (notebook 09)."""
+"""Descent on a staircase, a network trained through rounding, and PTQ against QAT (notebook 09)."""
 
 from __future__ import annotations
 
-from statistics import fmean
+import inspect
+import math
+from collections.abc import Callable
+from statistics import NormalDist, fmean
 
 import numpy as np
 
+from course_utils.engines import float_engine
 from course_utils.engines import simulated_quantization as simulated
+from course_utils.labs.quantization_aware_training import loop
 from course_utils.labs.quantization_aware_training.figures import (
     BIT_METHODS,
     BitResults,
+    Curves,
     Descent,
     Graph,
     nearest,
 )
-from course_utils.machines import data
+from course_utils.machines import data, evaluation
 from course_utils.numbers import intervals
 from course_utils.numbers.quantization import QParams, code_range, dequantize
-from course_utils.views import checks
+from course_utils.views import checks, widgets
+from course_utils.views.garments import Answered
+from course_utils.views.tables import Table
 
 STEPS = 30
 START, TARGET, LEARNING_RATE = -0.85, 0.45, 0.15
@@ -47,6 +55,80 @@ def descent(bits: int) -> list[Descent]:
     weights = {name: np.array(values) for name, values in weights.items()}
     losses = {name: (nearest(w, codes) - TARGET) ** 2 for name, w in weights.items()}
     return [Descent(bits, step, TARGET, codes, weights, losses) for step in range(STEPS + 1)]
+
+
+# --- a network trained through rounding -----------------------------------------------------
+
+
+def show_step() -> None:
+    """Print the code of one training step."""
+    print(inspect.getsource(loop.step), end="")
+
+
+def train(fake_quantize: Callable, straight_through: Callable, bits: int = loop.BITS):
+    """{"straight-through", "true gradient": loop.Curve}: the same training, two gradients.
+
+    Raises ValueError for bits outside 2 to 16.
+    """
+    code_range(bits, narrow_range=True)
+    runs = {}
+    for name, gradient in (
+        ("straight-through", straight_through),
+        ("true gradient", loop.true_derivative),
+    ):
+        with widgets.progress_bar(f"Training with the {name}") as report:
+            runs[name] = loop.train(fake_quantize, gradient, bits, progress=report)
+    return runs
+
+
+def curves(runs, bits: int) -> Curves:
+    """Both runs of `train`, beside the network as it was shipped."""
+    checkpoint = data.checkpoint(loop.NETWORK)
+    dataset = data.load("fashion_mnist")
+    x, y = dataset.x_validation[: loop.WATCHED], dataset.y_validation[: loop.WATCHED]
+    right = float_engine.predict(checkpoint.layers, checkpoint.weights, x) == y
+    kernels = sum(w.size for name, w in checkpoint.weights.items() if name.endswith("kernel"))
+    return Curves(
+        loop.NETWORK, bits, len(y), 100 * float(right.mean()), runs["straight-through"].steps,
+        {name: run.accuracy for name, run in runs.items()},
+        {name: run.moved for name, run in runs.items()}, kernels,
+    )  # fmt: skip
+
+
+def answers(run, bits: int) -> list[Answered]:
+    """The first ten test images as the rounded network answered them at each measurement."""
+    dataset = data.load("fashion_mnist")
+    images, truth = dataset.x_test[: loop.SHOWN, ..., 0], dataset.y_test[: loop.SHOWN]
+    return [
+        Answered(images, truth, said, tuple(dataset.class_names),
+                 f"{loop.NETWORK} with {bits}-bit kernels after {step} steps")
+        for step, said in zip(run.steps, run.answers, strict=True)
+    ]  # fmt: skip
+
+
+def folded_answers(fold: Callable) -> str:
+    """Fold every batch normalization of the depthwise network with `fold`: same answers?"""
+    checkpoint = data.checkpoint("fashion_dscnn")
+    layers, weights = simulated.fold_batch_norm(checkpoint.layers, checkpoint.weights)
+    folded, norms = dict(weights), 0
+    for before, layer in zip(checkpoint.layers, checkpoint.layers[1:], strict=False):
+        if layer["op"] != "batch_norm":
+            continue
+        name, norms = f"{before['name']}/kernel", norms + 1
+        kernel = checkpoint.weights[name]
+        gamma, variance = (checkpoint.weights[f"{layer['name']}/{key}"]
+                           for key in ("gamma", "moving_variance"))  # fmt: skip
+        depthwise = before["op"] == "depthwise_conv2d"  # (height, width, channels, 1)
+        last = np.swapaxes(kernel, 2, 3) if depthwise else kernel
+        made = np.asarray(fold(last, gamma, variance, layer.get("epsilon", 1e-3)), np.float32)
+        folded[name] = np.swapaxes(made, 2, 3) if depthwise else made
+    x = data.load("fashion_mnist").x_validation[:1000]
+    normalized = float_engine.predict(checkpoint.layers, checkpoint.weights, x)
+    same = int((normalized == float_engine.predict(layers, folded, x)).sum())
+    return (
+        f"fashion_dscnn: {norms} batch normalizations folded away, {len(checkpoint.layers)} layers "
+        f"become {len(layers)}; {same:,} of {len(x):,} validation images are answered alike."
+    )
 
 
 # --- the graph of one layer -----------------------------------------------------------------
@@ -119,33 +201,101 @@ def qat_against_ptq() -> checks.Measured:
     return checks.Measured(mean, low, high, "points", state.seeds, "over seeds")
 
 
-def bits_table() -> str:
-    """The recorded test accuracies by bits and method, with intervals over seeds, as text."""
+def over_images(before: str, after: str) -> tuple[float, float, float]:
+    """Points lost at 8 bits per channel, paired: mean over the seeds, interval over the images.
+
+    Each test image counts once, with the share of the seeds that answer it rightly before less
+    after; the normal interval of the mean of these.
+    """
+    result = data.result("ptq_vs_qat_8bit")
+    n, seeds = result.record["n"]["test"], result.record["seed"]
+
+    def right(method):
+        keys = ["float32"] if method == "float32" else [f"{method}_8_{seed}" for seed in seeds]
+        return np.mean([np.unpackbits(result.arrays[key], count=n) for key in keys], axis=0)
+
+    lost = 100 * (right(before) - right(after))
+    half = NormalDist().inv_cdf(0.975) * float(lost.std(ddof=1)) / math.sqrt(n)
+    mean = float(lost.mean())
+    return mean, mean - half, mean + half
+
+
+def eight_bits_table() -> Table:
+    """What 8 bits with a scale for each channel cost, with both intervals; recorded."""
+    rows = []
+    for what, before, after, seeds in (
+        ("rounded after training (PTQ)", "float32", "ptq", lost(8, "ptq", "ptq_vs_qat_8bit")),
+        ("trained with rounding (QAT)", "float32", "qat", lost(8, "qat", "ptq_vs_qat_8bit")),
+        ("QAT against PTQ", "ptq", "qat", qat_against_ptq()),
+    ):
+        mean, low, high = over_images(before, after)
+        both = (seeds.low > 0 and low > 0) or (seeds.high < 0 and high < 0)
+        rows.append((what, f"{mean:.2f}", f"{seeds.low:.2f} to {seeds.high:.2f}",
+                     f"{low:.2f} to {high:.2f}", "yes" if both else "no"))  # fmt: skip
+    head = ("8 bits, a scale for each channel", "points lost", "95 %, other seeds",
+            "95 %, other images", "shown to differ from 0?")  # fmt: skip
+    return Table("Points of test accuracy lost by fashion_dscnn; below 0: won", head, rows)
+
+
+def bits_table() -> Table:
+    """The recorded test accuracies by bits and method, with intervals over seeds."""
     state = bits_results()
     mean, low, high = state.control
-    lines = [
-        f"float32 {state.float32:.2f} %; trained on in float32 {mean:.2f} % "
-        f"({low:.2f} to {high:.2f})",
-        "",
-        "bits   PTQ                   control, then PTQ     QAT",
-    ]
-    for bits in state.bits:
-        cells = (state.means[method][bits] for method in BIT_METHODS)
-        lines.append(
-            f"{bits:4}   " + "  ".join(f"{m:5.2f} ({a:5.2f} to {b:5.2f})" for m, a, b in cells)
-        )
-    return "\n".join(lines)
+    head = ("bits", "PTQ", "control, then PTQ", "QAT")
+    rows = [
+        (bits, *(f"{m:.2f} ({a:.2f} to {b:.2f})" for m, a, b in (
+            state.means[method][bits] for method in BIT_METHODS)))
+        for bits in state.bits
+    ]  # fmt: skip
+    return Table(
+        f"Test accuracy, %, mean and 95 % interval over {state.seeds} seeds. float32 as shipped "
+        f"{state.float32:.2f}; trained on in float32 {mean:.2f} ({low:.2f} to {high:.2f})",
+        head, rows,
+    )  # fmt: skip
 
 
-def trained_here(ptq, qat, weight_bits: int, per_channel: bool) -> str:
+def lost_table(bits: int) -> Table:
+    """Points lost at one number of bits, one scale for each kernel."""
+    names = {"ptq": "rounded after training (PTQ)", "qat": "trained with rounding (QAT)"}
+    rows = [(name, lost(bits, method)) for method, name in names.items()]
+    head = (f"{bits} bits, one scale a kernel", "points lost")
+    return Table("fashion_dscnn, test images, against float32", head, rows)
+
+
+def codes_used(bits: int, network: str = "fashion_dscnn") -> Table:
+    """How the weights of each kernel share out over the codes, one scale a kernel."""
+    checkpoint = data.checkpoint(network)
+    layers, weights = simulated.fold_batch_norm(checkpoint.layers, checkpoint.weights)
+    qmin, qmax = code_range(bits, narrow_range=True)
+    rows = []
+    for layer in layers:
+        if (name := f"{layer['name']}/kernel") in weights:
+            kernel = weights[name]
+            codes = np.round(kernel / (np.abs(kernel).max() / qmax))
+            axes = tuple(a for a in range(kernel.ndim) if a != simulated.channel_axis(layer))
+            empty = int((codes == 0).all(axis=axes).sum())
+            rows.append((
+                layer["name"], f"{kernel.size:,}", f"{(codes == 0).mean():.1%}",
+                len(np.unique(codes)), f"{empty} of {kernel.shape[simulated.channel_axis(layer)]}",
+            ))  # fmt: skip
+    head = ("kernel", "weights", "of code 0", f"codes in use, of {qmax - qmin + 1}",
+            "channels all 0")  # fmt: skip
+    return Table(f"{network} rounded to {bits} bits after training", head, rows)
+
+
+def trained_here(ptq, qat, weight_bits: int, per_channel: bool) -> Table:
     """Two accuracies measured here, beside the recorded run of that kind if there is one."""
-    lines = [f"rounded after training  {ptq}", f"trained with rounding   {qat}"]
+    rows = [("rounded after training", ptq), ("trained with rounding", qat)]
     recorded = bits_results("ptq_vs_qat_8bit" if per_channel else "qat_bits").means["qat"]
     if weight_bits in recorded:
-        lines.append(f"recorded, 20,000 images {recorded[weight_bits][0]:.2f}%")
-    if qat.value <= ptq.value:
-        lines.append("Here training with rounding has won nothing back.")
-    return "\n".join(lines)
+        rows.append(("recorded, 20,000 images", f"{recorded[weight_bits][0]:.2f}%"))
+    won = evaluation.compare(qat, ptq)
+    rows.append(("points won by training, paired", f"{100 * won.loss:.2f} "
+                 f"({100 * won.interval[0]:.2f} to {100 * won.interval[1]:.2f})"))  # fmt: skip
+    if won.interval[0] <= 0:
+        rows.append(("so", "training with rounding is not shown to have won anything here"))
+    how = "a scale for each channel" if per_channel else "one scale a kernel"
+    return Table(f"{weight_bits}-bit weights, {how}", ("how", "test accuracy"), rows)
 
 
 # --- the lecture's table --------------------------------------------------------------------
@@ -167,36 +317,19 @@ def lecture_differences() -> list[tuple[str, str, checks.Measured]]:
     return found
 
 
-def verdicts() -> str:
-    """Which differences of the lecture's table are more than chance, as text."""
-    lines = []
+def lecture_table() -> Table:
+    """The lecture's table of float, PTQ and QAT."""
+    head = ("network", "float, %", "PTQ, %", "QAT, %")
+    rows = [(name, *(f"{p:.2f}" for p in percent))
+            for name, *percent in data.lecture_table("ptq_vs_qat")["rows"]]  # fmt: skip
+    return Table("The lecture's table: ImageNet's 50,000 validation images", head, rows)
+
+
+def verdicts() -> Table:
+    """Which differences of the lecture's table are more than chance."""
+    rows = []
     for name, what, measured in lecture_differences():
         real = measured.low > 0 or measured.high < 0
-        verdict = "a difference" if real else "could be chance"
-        lines.append(f"{name:22} {what:12} lost: {measured}: {verdict}")
-    return "\n".join([
-        *lines, "",
-        "So the table shows that MobileNet v1 loses by PTQ and that QAT repairs it, and that",
-        "MobileNet v2 loses something either way (by PTQ only just). The rest could be chance.",
-    ])  # fmt: skip
-
-
-def beside_lecture() -> list[checks.Row]:
-    """What the lecture says of quantization-aware training beside the recorded runs."""
-    return [
-        checks.Row(
-            "8 bits, per channel: lost by QAT against PTQ",
-            "Accuracy ≥ integer",
-            qat_against_ptq(),
-            topic="Technique table",
-            claim=(-100.0, 0.0),
-            why="Training on costs a little here, with rounding or without.",
-        ),
-        checks.Row(
-            "share of the loss recovered at 4 bits",
-            "Allow the training phase to recover the error “naturally”",
-            recovered(4),
-            topic="Quantization-aware training",
-            claim=bool(recovered(4).low > 50),
-        ),
-    ]
+        rows.append((name, what, measured, "a difference" if real else "could be chance"))
+    head = ("network", "from, to", "lost (95 % interval)", "so")
+    return Table("The lecture's differences, not paired", head, rows)

@@ -36,8 +36,8 @@ ENTRIES = (
     ),
     Entry(
         "fig-fine-tuning",
-        "With a tenth of its weights a network comes close to the dense one if it trains on, "
-        "pruned gradually or at once; without training it loses more than 50 points.",
+        "With a tenth of its weights a network comes close to the dense one if it is pruned "
+        "gradually while it trains on; without training it loses more than 50 points.",
         lambda: scenes.fine_tuned("lenet_300_100", "trained on, or not"),
         figures.draw_fine_tuned,
         figures.alt_fine_tuned,

@@ -82,6 +82,24 @@ exercise(
             "but a norm grows with the number of weights.",
         ),
         Mistake(
+            "first_axis",
+            lambda k: np.sqrt(np.sum(k**2, axis=(1, 2, 3))),
+            "You kept the first axis, so that these are norms of the kernel's rows, its heights. "
+            "The output channels are the last axis.",
+        ),
+        Mistake(
+            "largest",
+            lambda k: np.max(np.abs(k), axis=(0, 1, 2)),
+            "You took the largest magnitude of each filter. That ranks channels, too, but by a "
+            "single weight; the formula adds up all of their squares.",
+        ),
+        Mistake(
+            "axes_kept",
+            lambda k: np.sqrt(np.sum(k**2, axis=(0, 1, 2), keepdims=True)),
+            "The right numbers, in an array that still has the kernel's axes. One number for each "
+            "output channel is wanted: an array with one axis.",
+        ),
+        Mistake(
             "one_number",
             (lambda k: np.sqrt(np.sum(k**2)), lambda k: np.linalg.norm(k.ravel())),
             "You get one number for the whole layer. Channels can be ranked only if each has its "
@@ -140,16 +158,62 @@ exercise(
         ),
         Mistake(
             "masked",
-            lambda k, b, following, keep: (
-                k * keep, b * keep, following * keep[:, np.newaxis]
+            tuple(
+                (lambda k, b, following, keep, own=own, next=next: (
+                    k * keep, b * keep if own else b,
+                    following * (keep[:, np.newaxis] if next == 2 else keep) if next else following,
+                ))
+                for own in (True, False) for next in (2, 3, None)
             ),
             "You set the channels to zero: a mask. The arrays keep their shapes, so that no byte "
             "and no multiplication is saved. Take the kept slices only.",
         ),
         Mistake(
+            "masked_and_inverted",
+            lambda k, b, following, keep: (
+                k * ~keep, b * ~keep, following * ~keep[:, np.newaxis]
+            ),
+            "Two things at once: you set channels to zero where they should be gone, shapes and "
+            "all, and you chose those that stay. True in `keep` means that a channel stays.",
+        ),
+        Mistake(
+            "two_arrays",
+            lambda k, b, following, keep: (k[..., keep], b[keep]),
+            "Two arrays come back. Three are asked for: the kernel, its bias, and the next kernel, "
+            "in this order.",
+        ),
+        Mistake(
+            "order",
+            (
+                lambda k, b, following, keep: (k[..., keep], following[:, :, keep, :], b[keep]),
+                lambda k, b, following, keep: (b[keep], k[..., keep], following[:, :, keep, :]),
+                lambda k, b, following, keep: (following[:, :, keep, :], k[..., keep], b[keep]),
+            ),
+            "The right arrays in another order. The kernel comes first, then its bias, then the "
+            "next kernel.",
+        ),
+        Mistake(
             "inverted",
-            lambda k, b, following, keep: (k[..., ~keep], b[~keep], following[:, :, ~keep, :]),
+            (
+                lambda k, b, following, keep: (k[..., ~keep], b[~keep], following[:, :, ~keep, :]),
+                lambda k, b, following, keep: (k[..., ~keep], b[~keep], following),
+            ),
             "You kept the channels that should go. True in `keep` means that a channel stays.",
+        ),
+        Mistake(
+            "next_both_axes",
+            (
+                lambda k, b, following, keep: (
+                    k[..., keep],
+                    b[keep],
+                    following[:, :, keep][..., keep]
+                    if following.shape[-1] == len(keep)
+                    else following[:, :, keep, :][..., : np.count_nonzero(keep)],
+                ),
+                lambda k, b, following, keep: (k[..., keep], b[keep], following[:, :, keep, keep]),
+            ),
+            "You took channels out of the next kernel's inputs and out of its outputs. Its own "
+            "outputs stay: only what it reads has become fewer.",
         ),
     ],
 )  # fmt: skip
@@ -162,7 +226,7 @@ def share_left(fraction_before, fraction_here):
 exercise(
     "03.share_left",
     share_left,
-    cases=[(0.5, 0.5), (0.0, 0.25), (0.25, 0.0), (0.3, 0.6), (0.75, 0.5)],
+    cases=[(0.5, 0.5), (0.0, 0.25), (0.25, 0.0), (0.3, 0.6), (0.75, 0.5), (0.12345, 0.65432)],
     rtol=1e-9,
     mistakes=[
         Mistake(
@@ -203,9 +267,32 @@ exercise(
         ),
         Mistake(
             "squared",
-            lambda before, here: (1 - here) ** 2,
-            "You squared one fraction. That is right where both layers lose the same; here they "
-            "may differ.",
+            (lambda before, here: (1 - here) ** 2, lambda before, here: (1 - before) ** 2),
+            "You squared what one fraction leaves. That is right where both layers lose the same; "
+            "here they may differ.",
+        ),
+        Mistake(
+            "both_ends",
+            lambda before, here: before * here,
+            "That is the share of the weights between a removed input and a removed output. Asked "
+            "is what is left: the weights of which both ends stay.",
+        ),
+        Mistake(
+            "larger_one",
+            lambda before, here: 1 - max(before, here),
+            "You count the larger of the two fractions alone. The smaller one takes weights, too, "
+            "of those that the larger one has left.",
+        ),
+        Mistake(
+            "sum_removed",
+            lambda before, here: before + here,
+            "You added the fractions that are removed. Asked is what is left, and it is the "
+            "product of what stays at either end.",
+        ),
+        Mistake(
+            "percent",
+            lambda before, here: 100 * (1 - before) * (1 - here),
+            "A share between 0 and 1 is asked for, not a percentage.",
         ),
     ],
 )
@@ -293,6 +380,20 @@ exercise(
             "You keep three of four. 2 by 4 keeps two.",
         ),
         Mistake(
+            "strided",
+            lambda k: _ranked(
+                np.moveaxis(k.reshape(4, -1, k.shape[1]), 0, 1).reshape(k.shape), 0, (2, 3)
+            ).reshape(-1, 4, k.shape[1]).swapaxes(0, 1).reshape(k.shape),
+            "Your groups of four are not successive inputs: you took one from each quarter of the "
+            "kernel. Inputs 0 to 3 are a group, 4 to 7 the next one.",
+        ),
+        Mistake(
+            "above_the_mean",
+            lambda k: (_fours(k) > _fours(k).mean(axis=1, keepdims=True)).reshape(k.shape),
+            "You keep what is larger than its group's mean. That can be one weight, or three; the "
+            "pattern promises two.",
+        ),
+        Mistake(
             "fixed_places",
             (
                 lambda k: np.broadcast_to((np.arange(len(k)) % 4 < 2)[:, np.newaxis], k.shape),
@@ -320,6 +421,33 @@ exercise(
             lambda k: pruning.n_m_mask(k, 2, 4, axis=0).T,
             "The right pattern, but transposed: give the mask the kernel's own shape (in, out).",
         ),
+        Mistake(
+            "not_put_back",
+            (
+                lambda k: np.argsort(np.argsort(_fours(k), axis=1), axis=1) >= 2,
+                lambda k: (
+                    np.argsort(np.argsort(np.abs(k.T).reshape(-1, 4), axis=1), axis=1) >= 2
+                ),
+                lambda k: (
+                    np.argsort(np.argsort(np.abs(k.T).reshape(-1, 4), axis=1), axis=1) >= 2
+                ).reshape(k.shape),
+            ),
+            "The groups are right, but they are not put back where they were: undo each step that "
+            "made them, a transpose too, so that the mask has the kernel's shape and order.",
+        ),
+        Mistake(
+            "ranked_across_groups",
+            (
+                lambda k: (
+                    np.argsort(np.argsort(_fours(k), axis=0), axis=0) >= 2
+                ).reshape(k.shape),
+                lambda k: (
+                    np.argsort(np.argsort(_fours(k), axis=2), axis=2) >= 2
+                ).reshape(k.shape),
+            ),
+            "You ranked along the wrong axis of your groups: the four that compete are the four "
+            "inputs of one group and one output.",
+        ),
     ],
 )
 
@@ -331,14 +459,36 @@ def break_even(value_bits, index_bits):
 exercise(
     "03.break_even",
     break_even,
-    cases=[(32, 8), (8, 8), (32, 16), (8, 4)],
+    cases=[(32, 8), (8, 8), (32, 12), (32, 16), (8, 3)],
     rtol=1e-9,
     mistakes=[
         Mistake(
-            "index_forgotten",
+            "nothing",
             lambda value, index: 0.0,
-            "At any sparsity, you say. But a value that is kept must say where it belongs, and "
-            "that index takes bits: sparse is not yet small.",
+            "You get 0: at any sparsity, you say. But a value that is kept must say where it "
+            "belongs, and that index takes bits: sparse is not yet small. (If there is a // in "
+            "your line: it drops what comes after the point, and a share has nothing before it.)",
+        ),
+        Mistake(
+            "integer_division",
+            (
+                lambda value, index: index // value,
+                lambda value, index: value // index,
+                lambda value, index: 1 - index // (value + index),
+                lambda value, index: 1 - index // value,
+            ),
+            "You get whole numbers: // drops what comes after the point, and a sparsity is a share "
+            "between 0 and 1. Divide with a single /.",
+        ),
+        Mistake(
+            "precedence",
+            lambda value, index: index / value + index,
+            "A quotient is taken before a sum: of a sum that you divide by, brackets are needed.",
+        ),
+        Mistake(
+            "percent",
+            lambda value, index: 100 * index / (value + index),
+            "A sparsity is a share between 0 and 1 here, not a percentage.",
         ),
         Mistake(
             "bitmap",
@@ -378,7 +528,9 @@ exercise(
         (np.array([0, 250, 500, 1000]), 1000, 0.8),
         (np.arange(0, 41, 4), 40, 0.9),
         (np.array([1, 2, 5]), 10, 0.5),
+        (np.array([7, 3, 11]), 13, 0.87),
     ],
+    may_pass=("not_clipped", "clipped_one_side", "off_by_one"),  # nobody asks for a step after T
     mistakes=[
         Mistake(
             "linear",
@@ -397,6 +549,15 @@ exercise(
             lambda t, steps, final: final * (1 - np.asarray(t) / steps) ** 3,
             "This begins at the final sparsity and ends dense. It is the part that is still "
             "missing; subtract it from the final sparsity.",
+        ),
+        Mistake(
+            "integer_division",
+            (
+                lambda t, steps, final: final - final * (1 - np.asarray(t) // steps) ** 3,
+                lambda t, steps, final: final * (np.asarray(t) // steps),
+            ),
+            "Nothing is pruned before the last step: // drops what comes after the point, and "
+            "t / T is a share. Divide with a single /.",
         ),
         Mistake(
             "square",

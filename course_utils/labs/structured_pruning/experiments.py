@@ -225,9 +225,7 @@ class Runs:
     def remove_channels(self, criterion, fraction, seed):
         """Remove channels; count right answers before and after training on."""
         layers, weights = self.network.layers, self.network.weights
-        scores = channels.scores(
-            layers, weights, criterion, x_of(self.dataset, "validation"), seed
-        )
+        scores = channels.scores(layers, weights, criterion, x_of(self.dataset, "validation"), seed)
         kept = channels.keep(scores, fraction)
         smaller = channels.rebuild(layers, weights, kept)
         budget = {key: self.recipe[key] for key in ("epochs", "batch_size", "learning_rate")}

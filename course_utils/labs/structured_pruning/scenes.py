@@ -103,9 +103,7 @@ def _points(counts, position, total):
     """Points of test accuracy lost, paired image by image."""
     wrong, right = (counts[key]["test"][position] for key in ("newly_wrong", "newly_right"))
     low, high = intervals.paired_difference(wrong, right, total)
-    return checks.Measured(
-        100 * (wrong - right) / total, 100 * low, 100 * high, "points", total
-    )
+    return checks.Measured(100 * (wrong - right) / total, 100 * low, 100 * high, "points", total)
 
 
 # --- patterns -------------------------------------------------------------------------------
@@ -165,7 +163,17 @@ def output_rows(kernel):
     return kernel.reshape(-1, kernel.shape[-1]).T
 
 
+def groups_beyond(mask, n: int = 2) -> int:
+    """How many groups of four successive inputs of an output keep more than n, of a kernel's mask.
+
+    >>> groups_beyond(np.array([[1, 1], [1, 0], [1, 0], [0, 1]], bool))
+    1
+    """
+    return int((output_rows(mask).reshape(-1, M).sum(axis=1) > n).sum())
+
+
 # --- bytes ----------------------------------------------------------------------------------
+
 
 def storage(network: str = "lenet_300_100", pattern: str = "unstructured") -> list[Storage]:
     """One state a sparsity: the recorded bytes of a network's kernels in each format.
@@ -419,6 +427,12 @@ def two_by_four() -> list[PatternCost]:
     return rows
 
 
+def half_lost(network: str, way: str) -> checks.Measured:
+    """Points lost with half of the weights gone, "two_by_four" or "one_shot", and trained on."""
+    record = data.result("two_by_four").record["networks"][network]
+    return _lost_over_seeds(_row(record, way, 0.5), record)
+
+
 def pattern_costs(network: str) -> checks.Measured:
     """Points by which any half of the weights is ahead of 2 by 4, trained on, seed by seed."""
     record = data.result("two_by_four").record["networks"][network]
@@ -466,6 +480,61 @@ def channel_loss(fraction: float = 0.5, criterion: str = "l1", tuned=True) -> ch
     return _lost_over_seeds(row, record)
 
 
+def chosen_channels(network, norms, fraction: float = 0.5) -> dict[str, np.ndarray]:
+    """Which channels stay in each layer that can lose some: those with the largest norms.
+
+    norms: a function of a kernel (height, width, in, out), such as the student's.
+    """
+    scores = {}
+    for name in channel_pruning.prunable(network.layers):
+        kernel = _four_axes(network.weights[f"{name}/kernel"])
+        scores[name] = np.asarray(norms(kernel), dtype=np.float64).reshape(kernel.shape[-1])
+    return channel_pruning.keep(scores, fraction)
+
+
+def smaller_network(network, kept, remove):
+    """(layers, weights) with the channels gone, removed layer by layer by `remove`.
+
+    remove: a function (kernel, bias, next kernel, keep) -> the three without those channels, such
+            as the student's. Kernels have four axes: a dense one is 1 by 1, and what follows a
+            flatten has a place for each position.
+    Raises ValueError where what it gives does not fit together.
+    """
+    weights, names = dict(network.weights), channel_pruning.prunable(network.layers)
+    makers = [*names, layer_specs.layer_of(layer_specs.kernel_names(network.layers)[-1])]
+    layers, expected = channel_pruning.rebuild(network.layers, network.weights, kept)
+    for name, following in zip(makers, makers[1:], strict=False):
+        kernel, after = (weights[f"{n}/kernel"] for n in (name, following))
+        inputs = kernel.shape[-1]
+        own, bias, read = remove(
+            _four_axes(kernel), weights[f"{name}/bias"], _four_axes(after, inputs), kept[name]
+        )
+        weights[f"{name}/kernel"] = np.reshape(own, (*kernel.shape[:-1], -1))
+        weights[f"{name}/bias"] = np.asarray(bias)
+        to = (*after.shape[:2], -1) if after.ndim == 4 else (-1,)
+        weights[f"{following}/kernel"] = np.reshape(read, (*to, after.shape[-1]))
+    for name, array in expected.items():
+        if weights[name].shape != array.shape:
+            raise ValueError(f"{name} has the shape {weights[name].shape}, not {array.shape}")
+    return layers, weights
+
+
+def _four_axes(kernel, inputs=None):
+    """A kernel as (height, width, in, out); of a dense one that reads so many channels, with the
+    positions of each as its width."""
+    if kernel.ndim == 4:
+        return kernel
+    return kernel.reshape(1, -1, inputs or kernel.shape[0], kernel.shape[1])
+
+
+def right_of_test(network, layers, weights) -> checks.Measured:
+    """The accuracy, in percent, of a network on its data set's test inputs."""
+    dataset = data.load(models.DATASETS[network.record["architecture"]])
+    right = float_engine.predict(layers, weights, dataset.x_test) == dataset.y_test
+    low, high = intervals.wilson(int(right.sum()), len(right))
+    return checks.Measured(100 * float(right.mean()), 100 * low, 100 * high, "%", len(right))
+
+
 # --- time -----------------------------------------------------------------------------------
 
 
@@ -482,8 +551,7 @@ def speed() -> Speed:
         _speed_line("scipy", shares, product["dense"], product["scipy"]),
         _speed_line("channels", gone, fewer["latency"][:1] * len(gone), fewer["latency"]),
     ]
-    (claim,) = (row[4] for row in data.lecture_table("quoted_numbers")["rows"]
-                if row[0] == "pruning_speedup")  # fmt: skip
+    claim = checks.claims()["pruning_speedup"].high
     return Speed(record["processor"]["processor"], network["name"], fewer["name"], lines, claim)
 
 
@@ -506,50 +574,11 @@ def has_avx() -> bool:
     return data.result("sparsity_speed").record["avx"]
 
 
-def conditions() -> list[str]:
-    """A line for each network on which XNNPACK's sparse path was tried."""
-    found = []
-    for row in data.result("sparsity_speed").record["conditions"]:
-        ratio = row["dense"][1] / row["sparse"][1]
-        ran = "the dense kernels ran" if row["same_outputs"] else "other kernels ran"
-        found.append(
-            f"{row['condition']}\n    {row['dense_bytes'] / row['sparse_bytes']:.1f} times fewer "
-            f"bytes, {ratio:.2f} times as fast: {ran}"
-        )
-    return found
-
-
-# --- beside the lecture ---------------------------------------------------------------------
-
-
-def beside_lecture() -> list[checks.Row]:
-    """What the lecture says that pruning costs and buys beside what was recorded here."""
-    table = data.lecture_table("pruning_keyword_spotting")
-    ((model, dense, structured, random),) = table["rows"]
-    rows = [
-        checks.Row(
-            f"{network}: any half of the weights ahead of 2 by 4",
-            f"{model}: random {random:g}, 2 by 4 {structured:g} of {dense:g}",
-            pattern_costs(network),
-            topic=table["slide"],
-            claim=round(random - structured, 2),
-            why="Another network and another task; the slide has no interval.",
-        )
-        for network in data.result("two_by_four").record["networks"]
-    ]
-    state = speed()
-    for line in state.lines:
-        if line.what in ("anywhere", "blocks", "channels"):
-            best = max(line.times)
-            share = line.share[line.times.index(best)]
-            rows.append(
-                checks.Row(
-                    f"{state.label(line)}: the most, at {share:.0%} (time only, accuracy aside)",
-                    f"Up to {state.lecture:g}x improvement",
-                    checks.Measured(round(best, 1), unit="times as fast"),
-                    topic="Magnitude Pruning",
-                    claim=bool(best >= state.lecture),
-                    why="The slide names neither the network nor the sparsity nor the processor.",
-                )
-            )
-    return rows
+def conditions() -> list[tuple[str, float, float, bool]]:
+    """(what was tried, times fewer bytes, times as fast, did the dense kernels run?) of each
+    network on which XNNPACK's sparse path was tried."""
+    return [
+        (row["condition"], row["dense_bytes"] / row["sparse_bytes"],
+         row["dense"][1] / row["sparse"][1], row["same_outputs"])
+        for row in data.result("sparsity_speed").record["conditions"]
+    ]  # fmt: skip

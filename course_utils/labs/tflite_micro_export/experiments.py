@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
 from course_utils import env
 from course_utils.engines import integer_engine, tflite_file
+from course_utils.labs.tflite_micro_export import project
 from course_utils.machines import conversion, data, evaluation, frameworks, micro
 from course_utils.machines.operators import TRACED, difference, in_parts, single_operator
 from course_utils.machines.recording import NETWORKS, load_network
@@ -217,4 +220,31 @@ def _operators(tflite, q):
     return rows
 
 
-EXPERIMENTS = (tflm_runtime, tflm_networks)
+# --- the exported project -----------------------------------------------------------------------
+
+
+def tflm_self_test():
+    """The self-test of the exported Watch network on this computer: as it is, and badly changed.
+
+    TFLM's interpreter answers behind the compiled program. The change takes the rounding out of the
+    input's quantization, as a cast to an integer does.
+    """
+    if reason := micro.missing() or micro.no_compiler():
+        raise OSError(reason)
+    watch = data.model("watch_cnn")
+    name, old, new = project.WITHOUT_ROUNDING
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "watch"
+        micro.export_project(watch, folder, name="watch")
+        found = [micro.self_test(folder, watch)]
+        header = folder / "watch" / name
+        header.write_text(header.read_text("utf-8").replace(old, new), "utf-8")
+        found.append(micro.self_test(folder, watch))
+    record = {
+        key: {"passed": said.passed, "lines": list(said.lines[1:])}  # without the arena's line
+        for key, said in zip(("as_exported", "rounding_taken_out"), found, strict=True)
+    }
+    return {"change": [name, old, new], **record}, {}, ("watch_cnn",)
+
+
+EXPERIMENTS = (tflm_runtime, tflm_networks, tflm_self_test)

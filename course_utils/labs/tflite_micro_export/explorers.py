@@ -52,7 +52,7 @@ def budget() -> widgets.Explorer:
                                   "mode": "int8"},
             "A float LeNet": {"board": "Arduino Nano 33 BLE", "network": "lenet_300_100",
                               "mode": "float32"},
-            "Smallest file": {"board": "Arduino Nano 33 BLE", "network": "fashion_cnn",
+            "A hybrid file": {"board": "Arduino Nano 33 BLE", "network": "fashion_cnn",
                               "mode": "dynamic"},
         },
     )  # fmt: skip

@@ -31,9 +31,7 @@ class Lifetimes(NamedTuple):
 
 def held(state: Lifetimes) -> list[bool]:
     """Which activations must be in RAM while the operator runs."""
-    return [
-        first <= state.at <= last for first, last in zip(state.first, state.last, strict=True)
-    ]
+    return [first <= state.at <= last for first, last in zip(state.first, state.last, strict=True)]
 
 
 def alt_lifetimes(state: Lifetimes) -> str:
@@ -74,9 +72,7 @@ def draw_lifetimes(state: Lifetimes, figure=None):
         figure.moving[f"name {i}"].set_fontweight("bold" if now else "normal")
     for name in ("now", "now below"):
         figure.moving[name].set_x(state.at - 0.5)
-    figure.moving["words"].set_text(
-        f"{sum(held(state))} tensors, {state.alive[state.at]:,} bytes"
-    )
+    figure.moving["words"].set_text(f"{sum(held(state))} tensors, {state.alive[state.at]:,} bytes")
     return figure
 
 
@@ -105,8 +101,9 @@ def _life_axes(figure, ax, state):
     for i, name in enumerate(state.names):
         start, width = state.first[i] - 0.45, state.last[i] - state.first[i] + 0.9
         figure.moving[f"life {i}"] = ax.add_patch(
-            Rectangle((start, i - 0.36), width, 0.72, edgecolor=style.BLUE, linewidth=0.8,
-                      animated=True)  # fmt: skip
+            Rectangle(
+                (start, i - 0.36), width, 0.72, edgecolor=style.BLUE, linewidth=0.8, animated=True
+            )  # fmt: skip
         )
         right = start + width < 0.62 * end
         figure.moving[f"name {i}"] = ax.text(

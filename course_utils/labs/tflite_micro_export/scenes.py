@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
+import numpy as np
+
+from course_utils.engines import integer_engine, tflite_file
 from course_utils.labs.tflite_micro_export.figures import KIB, Budget, Fits, Lifetimes
 from course_utils.machines import data, evaluation, frameworks, micro
 from course_utils.machines.conversion import MODES
-from course_utils.views import checks
+from course_utils.views.tables import Table
 
 NETWORKS = ("watch_cnn", "fashion_cnn", "fashion_dscnn", "lenet_300_100")
 
@@ -38,19 +41,110 @@ def files(network: str) -> dict[str, tuple[int, bool]]:
     return {mode: (row["file_bytes"], row["runs"]) for mode, row in rows.items()}
 
 
-def table(network: str) -> str:
-    """The recorded modes of a network as lines of text: file, verdict, arena."""
-    lines = [f"{network:10}  {'file':>7}  {'head':>6} {'tail':>6} {'smallest arena':>14}   bytes"]
-    for mode in MODES:
-        row = record(network, mode)
-        line = f"{mode:10}  {row['file_bytes']:7,}  "
-        if row["runs"]:
-            arena = row["arena"]
-            line += f"{arena['head']:6,} {arena['tail']:6,} {row['smallest_arena']:14,}"
+def recorded_arena(tflite: bytes) -> int:
+    """The smallest arena that was measured for a shipped int8 file; 0 for any other."""
+    for network in NETWORKS:
+        if data.model(network, "int8") == tflite:
+            return record(network, "int8")["smallest_arena"]
+    return 0
+
+
+def tried(files: Mapping[str, bytes], x) -> Table:
+    """Five files of fashion_cnn: what the report foresees, and what TFLM does with them.
+
+    files: {mode: .tflite file}; x: inputs as real numbers. Without TFLM, what was recorded.
+    """
+    rows = []
+    for mode, tflite in files.items():
+        report = micro.compatibility(tflite)
+        foreseen = "runs" if report.should_run else "refuses it"
+        if micro.missing():
+            row = record("fashion_cnn", mode)
+            runs, said = row["runs"], row["said"].removeprefix("TFLM does not run this model: ")
         else:
-            line += f"refused: {row['problems'][0].split('. ')[0]}"
-        lines.append(line)
-    return "\n".join(lines)
+            try:
+                micro.run(tflite, evaluation.to_input(x, tflite))
+                runs, said = True, ""
+            except micro.Refused as refused:
+                runs, said = False, str(refused).removeprefix("TFLM does not run this model: ")
+        rows.append((mode, foreseen, "runs" if runs else f"refuses it: {said}"))
+    where = "recorded" if micro.missing() else "tried here"
+    return Table(f"fashion_cnn in TFLM, {where}", ("mode", "foreseen", "TFLM"), rows)
+
+
+def reports(files: Mapping[str, bytes]) -> Table:
+    """What can be foreseen of each file: {mode: .tflite file}."""
+    rows = []
+    for mode, tflite in files.items():
+        report = micro.compatibility(tflite)
+        rows.append((mode, "should run" if report.should_run else report.problems[0]))
+    return Table("Foreseen from the files", ("mode", "in TFLM"), rows)
+
+
+def two_files(name: str, converted: bytes) -> Table:
+    """The shipped int8 file of a network and one converted now: where do their bytes differ?"""
+    rows, numbers = [], []
+    for called, tflite in (("shipped", data.model(name, "int8")), ("converted here", converted)):
+        numbers.append(_numbers(tflite))
+        size, graph = evaluation.size(tflite), tflite_file.read(tflite)
+        names = sum(len(tensor.name) for tensor in graph.tensors)
+        rows.append((f"{called}", f"{size.file:,}", f"{size.kernels + size.biases:,}", f"{names:,}",
+                     f"{size.rest - names:,}"))  # fmt: skip
+    head = ("file", "bytes", "kernels and biases", "names of tensors", "the rest")
+    same = "the same numbers" if numbers[0] == numbers[1] else "different numbers"
+    return Table(f"Two int8 files of {name} with {same}, in bytes", head, rows)
+
+
+def _numbers(tflite):
+    """All that a file computes with: operators, constants, scales and zero points."""
+    graph = tflite_file.read(tflite)
+    tensors = [
+        (t.shape, t.type, None if t.data is None else t.data.tobytes(), t.scale.tobytes(),
+         t.zero_point.tobytes())
+        for t in graph.tensors
+    ]  # fmt: skip
+    return [op.name for op in graph.operators], tensors
+
+
+def file_table(network: str) -> Table:
+    """The bytes of a network's five files."""
+    rows = [(mode, f"{size:,}") for mode, (size, _) in files(network).items()]
+    return Table(f"{network} in five modes", ("mode", "bytes of the file"), rows)
+
+
+def arena_table(arena: micro.Arena) -> Table:
+    """The parts of an arena, and what it would be on a board."""
+    rows = [(part.replace("_", " "), f"{size:,}") for part, size in arena._asdict().items()]
+    rows.append(("all, on 32 bits: an estimate", f"{arena.on_32_bits:,}"))
+    return Table("The arena of watch_cnn in int8", ("part", "bytes"), rows)
+
+
+def flash_table(flash: micro.Flash) -> Table:
+    """What a network takes of the flash."""
+    rows = [
+        ("model", f"{flash.model:,}", "the file"),
+        ("core", f"{flash.core:,}", "estimated"),
+        ("kernels", f"{flash.kernels:,}", "estimated"),
+    ]
+    return Table("In flash, for watch_cnn in int8", ("part", "bytes", ""), rows)
+
+
+def memory_left(model, code, arena, flash, ram) -> tuple[int, int]:
+    """The flash and the RAM that are left; negative where something is missing."""
+    return flash - model - code, ram - arena
+
+
+def boards_table(flash: int, arena: int, left=memory_left) -> Table:
+    """What is left of each board's flash and RAM, by `left`."""
+    model = len(data.model("watch_cnn", "int8"))
+    rows = []
+    for name, board in micro.BOARDS.items():
+        fit = micro.fit(name, flash, arena)
+        numbers = left(model, flash - model, arena, board["flash_bytes"], board["ram_bytes"])
+        rows.append((name, board["word_bits"], *(f"{int(n):,}" for n in numbers),
+                     "fits" if fit.fits else "does not fit"))  # fmt: skip
+    head = ("board", "bits", "flash left", "RAM left", "")
+    return Table("watch_cnn in int8, in bytes", head, rows)
 
 
 # --- activations --------------------------------------------------------------------------------
@@ -66,20 +160,35 @@ def lifetimes(network: str, mode: str = "int8") -> list[Lifetimes]:
     alive = tuple(micro.alive(parts))
     operators = tuple(f"{name} {i}" for i, name in enumerate(row["operators"]))
     return [
-        Lifetimes(network, mode, operators, names, sizes, first, last, alive, at,
-                  row["arena"]["head"])  # fmt: skip
+        Lifetimes(
+            network, mode, operators, names, sizes, first, last, alive, at, row["arena"]["head"]
+        )  # fmt: skip
         for at in range(len(operators))
     ]
 
 
-def heads_table() -> str:
-    """What must be alive at once, by the graph and as TFLM measured it, in int8, as text."""
-    lines = []
+def peak_bytes(sizes, first, last) -> int:
+    """The most bytes that must be in RAM at once; tensors are needed from first to last."""
+    lives = list(zip(sizes, first, last, strict=True))
+    return max(
+        sum(size for size, start, end in lives if start <= at <= end)
+        for at in range(max(last) + 1)
+    )
+
+
+def heads_table(peak=peak_bytes) -> Table:
+    """What must be alive at once, by the graph and as TFLM measured it, in int8.
+
+    peak: a function (sizes, first, last) -> bytes that finds it in the graph.
+    """
+    rows = []
     for name in NETWORKS:
-        alive = micro.alive(micro.activations(data.model(name, "int8")))
-        head = record(name, "int8")["arena"]["head"]
-        lines.append(f"{name:14} from the graph {max(alive):6,}   TFLM's head {head:6,} bytes")
-    return "\n".join(lines)
+        parts = micro.activations(data.model(name, "int8"))
+        _, sizes, first, last = zip(*parts, strict=True)
+        found = int(peak(list(sizes), list(first), list(last)))
+        rows.append((name, f"{found:,}", f"{record(name, 'int8')['arena']['head']:,}"))
+    head = ("network, int8", "from the graph", "TFLM's head")
+    return Table("Bytes that must be alive at once", head, rows)
 
 
 # --- boards -------------------------------------------------------------------------------------
@@ -166,16 +275,23 @@ def fits() -> Fits:
 # --- the same answers ---------------------------------------------------------------------------
 
 
-def answers(network: str) -> str:
-    """TFLM's outputs against the other engines' on the whole test set, as lines of text."""
-    lines = []
+def answers(network: str) -> Table:
+    """TFLM's outputs against the other engines' on the whole test set."""
+    rows = []
     for mode in sorted(runs(network), key=MODES.index):
         for engine, row in compared(network, mode).items():
-            line = f"{network:14} {mode:8} {engine:17} {row['differing']:6,} of {row['values']:,}"
-            if row["differing"]:
-                line += f", by {row['largest']}"
-            lines.append(f"{line}; answers changed: {row['changed']}")
-    return "\n".join(lines)
+            differing = f"{row['differing']:,} of {row['values']:,}"
+            by = row["largest"] if row["differing"] else ""
+            rows.append((mode, engine, differing, by, row["changed"]))
+    head = ("mode", "TFLM against", "values that differ", "by", "answers changed")
+    return Table(f"{network}, whole test set", head, rows)
+
+
+def other_answers() -> Table:
+    """`answers` of the networks besides the first, in one table."""
+    rows = [(f"{name}, {row[0]}", *row[1:]) for name in NETWORKS[1:] for row in answers(name).rows]
+    head = ("network, mode", *answers(NETWORKS[1]).head[1:])
+    return Table("Three networks, whole test sets", head, rows)
 
 
 def compared(network, mode):
@@ -225,39 +341,47 @@ def where_int16x8_differs(network: str) -> dict[str, tuple[int, int]]:
     }
 
 
-# --- the export --------------------------------------------------------------------------------
+def int16x8_table() -> Table:
+    """`where_int16x8_differs` of every network."""
+    rows = [
+        (network, operator, f"{differing:,}", largest)
+        for network in NETWORKS
+        for operator, (differing, largest) in where_int16x8_differs(network).items()
+    ]
+    head = ("network, int16x8", "operator", "values that differ", "by codes, at most")
+    return Table("TFLM against LiteRT's reference kernels, 500 inputs", head, rows)
 
 
-def export(tflite: bytes, folder: str | Path, **how) -> None:
-    """Write a project and list its files; where that can't be, say in one sentence why.
+def input_code(x: float, scale: float, zero_point: int) -> int:
+    """The int8 code nearest to x: what a project's quantization.h does."""
+    return min(max(math.floor(x / scale + zero_point + 0.5), -128), 127)
 
-    A folder of an earlier export is written again. how: as for `micro.export_project`.
+
+def cut_off(x: float, scale: float, zero_point: int) -> int:
+    """What a cast in C gives: the fraction is cut off, and codes beyond int8 wrap around."""
+    return (int(x / scale + zero_point) + 128) % 256 - 128
+
+
+def first_lines(ways: Mapping[str, Callable], windows: int = 200) -> Table:
+    """The Watch network given test windows whose codes each of these functions makes.
+
+    ways: {what it is called: function (x, scale, zero_point) -> code}
     """
-    try:
-        paths = micro.export_project(tflite, folder, overwrite=True, **how)
-    except (ImportError, OSError, TypeError, ValueError, micro.Refused) as problem:
-        print(problem)
-        return
-    for path in sorted(paths):
-        print(f"{path.stat().st_size:8,} bytes  {path.relative_to(folder)}")
-
-
-def excerpt(folder: str | Path, name: str, start: str, lines: int) -> None:
-    """Print a few lines of a written file, from the first that holds `start`.
-
-    Says so if there is no such file, or no such line in it.
-    """
-    folder = Path(folder)
-    for path in sorted(folder.rglob(name)):
-        text = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(text):
-            if start in line:
-                print(f"{path.relative_to(folder)}:")
-                for part in text[number : number + lines]:
-                    short = len(part) <= 96
-                    print(part if short else part[:96].rpartition(", ")[0] + ", …")
-                return
-    print(f"No file {name} below {folder} has a line with {start!r}.")
+    watch, dataset = data.model("watch_cnn", "int8"), data.load("watch")
+    graph = tflite_file.read(watch)
+    into = graph.tensors[graph.inputs[0]].qparams
+    x, y = dataset.x_test[:windows], dataset.y_test[:windows]
+    right = evaluation.to_input(x, watch)
+    network = integer_engine.IntegerModel(graph)
+    scale, zero_point = float(into.scale), int(into.zero_point)
+    rows = []
+    for called, way in ways.items():
+        codes = [int(way(value, scale, zero_point)) for value in x.ravel().tolist()]
+        codes = np.clip(codes, -128, 127).astype(np.int8).reshape(right.shape)
+        correct = int((network.run(codes).argmax(axis=1) == y).sum())
+        rows.append((called, f"{np.mean(codes != right):.1%}", f"{correct} of {windows}"))
+    head = ("first line", "codes that are not the file's", "windows right")
+    return Table(f"The Watch network, first {windows} test windows", head, rows)
 
 
 # --- frameworks ---------------------------------------------------------------------------------
@@ -293,8 +417,8 @@ def framework_times(model, tflite: bytes, x) -> dict[str, float]:
     return times
 
 
-def framework_table(times: Mapping[str, float]) -> str:
-    """The lecture's table of frameworks, and below each row what was found here: lines of text.
+def framework_table(times: Mapping[str, float]) -> Table:
+    """The lecture's table of frameworks, and below each row what was found here.
 
     times: microseconds for one input, {framework: ...}.
     """
@@ -317,28 +441,9 @@ def framework_table(times: Mapping[str, float]) -> str:
     }  # fmt: skip
     told = {row[0]: row[1:] for row in data.lecture_table("frameworks")["rows"]}
     names = ("TensorFlow", "LiteRT", "TFLM")
-    lines = [_columns("", names)]
+    rows = []
     for question, found in here.items():
-        lines.append(question)
         if question in told:
-            lines.append(_columns("  the lecture", told[question]))
-        lines.append(_columns("  here", [found.get(name, "not installed") for name in names]))
-    return "\n".join(lines)
-
-
-def _columns(first, rest):
-    return (f"{first:15}" + "".join(f"{text:31}" for text in rest)).rstrip()
-
-
-def framework_rows() -> list[checks.Row]:
-    """The lecture's numbers of operators beside those counted here."""
-    runtime = data.result("tflm_runtime").record
-    counted = frameworks.count_operations()
-    counted[f"TFLM {runtime['tflite_micro']}"] = len(runtime["known"])
-    why = (
-        "The slide rounds, and counts an earlier release.",
-        "LiteRT is TensorFlow Lite's new name; its list has grown.",
-        "TFLM has taken over more of LiteRT's operators since. A device links only those that its "
-        "network uses.",
-    )
-    return checks.operator_rows(counted, "operators", why)
+            rows.append((f"{question}: the lecture", *told[question]))
+        rows.append((f"{question}: here", *(found.get(name, "not installed") for name in names)))
+    return Table("Three frameworks", ("", *names), rows)

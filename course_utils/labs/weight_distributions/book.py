@@ -6,8 +6,8 @@ from course_utils.views.entry import Entry
 ENTRIES = (
     Entry(
         "fig-weight-distribution",
-        "Most weights of a trained layer lie near its mean, more than in a normal distribution; "
-        "a few lie far out.",
+        "The middle half of a trained layer's weights fills a small part of the layer's range, "
+        "smaller than in a normal distribution: a few weights lie far out.",
         lambda: scenes.efficientnet_lite0()._replace(chosen=30, log=True),
         figures.draw_distribution,
         figures.alt_distribution,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from course_utils.labs.weight_distributions import figures, scenes
 from course_utils.machines import models
 from course_utils.views import style, widgets
@@ -35,14 +33,6 @@ def distributions() -> widgets.Sweeps:
             for count in ("linear", "log")
         },
     )
-
-
-def say_exponents(state: figures.Exponents) -> None:
-    """Print how many exponents hold nearly all weights, and the bits that tell them apart."""
-    for share in (0.99, 0.999):
-        count = state.used_by(share)
-        bits = math.ceil(math.log2(count))
-        print(f"{count} of 256 exponents hold {share:.1%} of the weights: {bits} bits would do")
 
 
 def exponents(layers) -> style.Picture:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from course_utils.numbers.distributions import NORMAL_WITHIN_1_SIGMA, SIGMA_EDGES, Distribution
+from course_utils.numbers.distributions import (
+    QUANTILES,
+    SIGMA_EDGES,
+    Distribution,
+    middle_half,
+    normal_middle_half,
+)
 from course_utils.views import style
 
 
@@ -26,50 +33,89 @@ class Layers(NamedTuple):
         """How far the largest weight lies from the mean, in sigma, layer by layer."""
         return np.array([max(d.high - d.mean, d.mean - d.low) / d.std for d in self.distributions])
 
+    @property
+    def middle(self):
+        """What part of its range the middle half of a layer fills, layer by layer."""
+        return np.array([middle_half(d) for d in self.distributions])
+
+    @property
+    def normal(self):
+        """The same, as expected of as many values from a normal distribution."""
+        return np.array([normal_middle_half(d.count) for d in self.distributions])
+
+    @property
+    def beyond(self):
+        """(how many weights lie below, how many above) all but the histogram's outermost bins."""
+        return np.array([(d.histogram[0], d.histogram[-1]) for d in self.distributions])
+
+
+EDGE = -SIGMA_EDGES[1]  # the outermost bins begin here, in sigma, and have no end
+UNIFORM = 0.5  # of its range: the middle half of what is spread evenly
+
 
 def alt_distribution(state: Layers) -> str:
     """Say how concentrated the chosen layer is, in one sentence of numbers."""
-    d = state.distributions[state.chosen]
+    i = state.chosen
+    d = state.distributions[i]
     return (
-        f"{state.names[state.chosen]} of {state.network}: {d.count:,} weights from {d.low:.3f} to "
-        f"{d.high:.3f}, σ = {d.std:.4f}; {d.within[0]:.1%} lie within ±1σ (a normal distribution "
-        f"has 68.3%), {d.within[2]:.1%} within ±3σ, "
-        f"the farthest at {state.largest[state.chosen]:.1f}σ."
+        f"{state.names[i]} of {state.network}: {d.count:,} weights from {d.low:.3f} to "
+        f"{d.high:.3f}; the middle half of them fills {state.middle[i]:.1%} of that range "
+        f"(spread evenly: 50%, normal: {state.normal[i]:.0%}). σ = {d.std:.4f}; {d.within[0]:.1%} "
+        f"lie within ±1σ, {state.beyond[i].sum()} beyond ±{EDGE:g}σ, the farthest at "
+        f"{state.largest[i]:.1f}σ."
     )  # fmt: skip
 
 
 def claim_distribution(state: Layers) -> bool:
-    """More weights lie within 1 sigma than a normal distribution has there; one beyond 5 sigma."""
-    within = state.distributions[state.chosen].within[0]
-    return bool(within > NORMAL_WITHIN_1_SIGMA and state.largest[state.chosen] > 5)
+    """The middle half fills less of the range than in a normal distribution; one beyond 5 sigma."""
+    i = state.chosen
+    return bool(state.middle[i] < state.normal[i] < UNIFORM and state.largest[i] > 5)
 
 
 def draw_distribution(state: Layers, figure=None):
-    """Draw one layer's histogram in units of sigma, its numbers, and all layers. -> Figure"""
+    """Draw one layer's histogram in units of sigma, its range, and all layers. -> Figure"""
     if figure is None:
-        figure = style.figure(width=8.8, height=5.0)
+        figure = style.figure(width=8.8, height=6.0)
         with style.rc():
-            grid = figure.add_gridspec(2, 2, width_ratios=[1.7, 1], height_ratios=[2, 1])
-            _histogram_axes(figure, figure.add_subplot(grid[0, 0]), state)
-            _numbers_axes(figure, figure.add_subplot(grid[0, 1]))
-            _layers_axes(figure, figure.add_subplot(grid[1, :]), state)
-    d = state.distributions[state.chosen]
-    moving = figure.moving
+            grid = figure.add_gridspec(3, 1, height_ratios=[2.4, 0.5, 1.2])
+            top = grid[0].subgridspec(1, 2, width_ratios=[2.1, 1])
+            _histogram_axes(figure, figure.add_subplot(top[0]), state)
+            _numbers_axes(figure, figure.add_subplot(top[1]))
+            _range_axes(figure, figure.add_subplot(grid[1]))
+            _layers_axes(figure, figure.add_subplot(grid[2]), state)
+    i = state.chosen
+    d, moving = state.distributions[i], figure.moving
     share = d.histogram / d.count
-    moving["histogram"].set_data(share)
+    inner, outer = share.copy(), np.zeros_like(share)
+    outer[[0, -1]], inner[[0, -1]] = share[[0, -1]], 0
+    moving["histogram"].set_data(inner)
+    moving["outer"].set_data(outer)
     moving["within"].set_data(np.where(np.abs(_centres()) < 1, share, 0))
+    ends = (d.mean - d.low) / d.std, (d.high - d.mean) / d.std
+    for side, sign, count, end in zip(("left", "right"), "−+", state.beyond[i], ends, strict=True):
+        moving[side].set_text(
+            f"{count:,} beyond {sign}{EDGE:g}σ,\nthe farthest at {sign}{end:.1f}σ"
+            if count
+            else f"none beyond {sign}{EDGE:g}σ"
+        )
     moving["numbers"].set_text(
-        f"{state.names[state.chosen]}\n"
-        f"shape {' × '.join(map(str, state.shapes[state.chosen]))}\n"
+        f"{state.names[i]}\n"
+        f"shape {' × '.join(map(str, state.shapes[i]))}\n"
         f"{d.count:,} weights\n"
-        f"mean {d.mean:+.4f}, σ {d.std:.4f}\nrange {d.low:+.3f} to {d.high:+.3f}\n"
-        f"farthest at {state.largest[state.chosen]:.1f} σ"
+        f"mean {_signed(d.mean, 4)}, σ {d.std:.4f}\n"
+        f"within ±1σ: {d.within[0]:.1%}"
     )
     moving["shares"].set_text(
-        "".join(f"within ±{k}σ  {share:6.1%}\n" for k, share in enumerate(d.within, 1))
+        f"The middle half fills\n{state.middle[i]:.1%} of the range\n"
+        f"(spread evenly: 50%,\nnormal: {state.normal[i]:.0%})"
     )
-    moving["chosen"].set_data([state.chosen], [d.within[0]])
+    _set_range(moving, d)
+    moving["chosen"].set_data([i], [state.middle[i]])
     return figure
+
+
+def _signed(number, decimals=3):
+    return f"{number:+.{decimals}f}".replace("-", "−")
 
 
 def _centres():
@@ -77,31 +123,33 @@ def _centres():
 
 
 def _histogram_axes(figure, ax, state):
-    look = style.LOOKS["blue"]
+    look, far = style.LOOKS["blue"], style.LOOKS["red"]
     zero = np.zeros(len(SIGMA_EDGES) - 1)
     moving = figure.moving
-    moving["histogram"] = ax.stairs(
-        zero, SIGMA_EDGES, fill=True, facecolor="#BFD8E4", edgecolor=look.color, linewidth=0,
-        animated=True, label="farther out",
-    )  # fmt: skip
-    moving["within"] = ax.stairs(
-        zero, SIGMA_EDGES, fill=True, facecolor=look.color, edgecolor="white", hatch="///",
-        linewidth=0, animated=True, label="within ±1σ",
-    )  # fmt: skip
+    for name, looks, label in (
+        ("histogram", {"facecolor": "#BFD8E4", "edgecolor": look.color}, "farther out"),
+        ("within", {"facecolor": look.color, "edgecolor": "white", "hatch": "///"}, "within ±1σ"),
+        ("outer", {"facecolor": far.color, "edgecolor": far.color}, f"all beyond ±{EDGE:g}σ"),
+    ):
+        moving[name] = ax.stairs(zero, SIGMA_EDGES, fill=True, linewidth=0, animated=True,
+                                 label=label, **looks)  # fmt: skip
     x = np.linspace(SIGMA_EDGES[0], SIGMA_EDGES[-1], 400)
     width = SIGMA_EDGES[1] - SIGMA_EDGES[0]
     ax.plot(x, width * np.exp(-x * x / 2) / np.sqrt(2 * np.pi), color=style.INK, linestyle="--",
-            linewidth=1.2, label="normal distribution")  # fmt: skip
+            linewidth=1.2, label="normal")  # fmt: skip
     largest = max((d.histogram / d.count).max() for d in state.distributions)
     rarest = min(1 / d.count for d in state.distributions)
     if state.log:
-        ax.set(yscale="log", ylim=(rarest / 2, 10))
+        ax.set(yscale="log", ylim=(rarest / 2, 300))
     else:
         ax.set_ylim(0, largest * 1.05)
     ax.set(title=f"Weights of one layer of {state.network}", xlim=(-8, 8),
            xlabel="distance from the layer's mean, in σ",
-           ylabel="share of weights per 0.25 σ" + (" (log)" if state.log else ""))  # fmt: skip
-    ax.legend(loc="upper right", handlelength=1.6)
+           ylabel="share per 0.25 σ" + (" (log)" if state.log else ""))  # fmt: skip
+    ax.legend(loc="upper right", handlelength=1.4, borderaxespad=0.2, labelspacing=0.3)
+    for side, x, y in (("left", 0.01, 0.97), ("right", 0.99, 0.56)):
+        moving[side] = ax.text(x, y, "", transform=ax.transAxes, ha=side, va="top", fontsize=9,
+                               color=far.color, animated=True)  # fmt: skip
 
 
 def _numbers_axes(figure, ax):
@@ -115,25 +163,52 @@ def _numbers_axes(figure, ax):
     )  # fmt: skip
 
 
+def _range_axes(figure, ax):
+    """The range from the smallest to the largest weight, and where the middle half of them is."""
+    look = style.LOOKS["orange"]
+    ax.add_patch(
+        Rectangle((0, 0), 1, 1, facecolor="#F1F1F1", edgecolor=style.INK, linewidth=0.8)
+    )  # fmt: skip
+    for x in (0.25, 0.75):
+        ax.axvline(x, color=style.INK, linestyle=":", linewidth=1.2)
+    figure.moving["middle"] = ax.add_patch(
+        Rectangle((0, 0), 0, 1, facecolor=look.color, edgecolor="white", hatch=look.hatch,
+                  linewidth=0, animated=True)
+    )  # fmt: skip
+    for name, x, side in (("low", 0.006, "left"), ("high", 0.994, "right")):
+        figure.moving[name] = ax.text(x, 0.5, "", ha=side, va="center", fontsize=9, animated=True)
+    ax.set(title="The layer's range, its middle half (dotted: if spread evenly)",
+           xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])  # fmt: skip
+    ax.grid(False)
+
+
+def _set_range(moving, d):
+    at = dict(zip(QUANTILES, d.quantiles, strict=True))
+    first, last = ((at[q] - d.low) / (d.high - d.low) for q in (0.25, 0.75))
+    moving["middle"].set_bounds(first, 0, last - first, 1)
+    moving["low"].set_text(f"smallest {_signed(d.low)}")
+    moving["high"].set_text(f"largest {_signed(d.high)}")
+
+
 def _layers_axes(figure, ax, state):
     rows = range(len(state.distributions))
-    shares = [d.within[0] for d in state.distributions]
-    ax.plot(rows, shares, linestyle="", marker="o", color=style.GREY, label="each layer")
-    ax.axhline(NORMAL_WITHIN_1_SIGMA, color=style.INK, linestyle="--", linewidth=1,
-               label="normal: 68.3 %")  # fmt: skip
+    ax.axhline(UNIFORM, color=style.INK, linestyle=":", linewidth=1.2, label="spread evenly")
+    ax.plot(rows, state.normal, linestyle="", marker="_", markersize=9, markeredgewidth=1.6,
+            color=style.INK, label="normal, as many weights")  # fmt: skip
+    ax.plot(rows, state.middle, linestyle="", marker="o", color=style.GREY, label="each layer")
     look = style.LOOKS["orange"]
     figure.moving["chosen"] = ax.plot(
         [0], [0], linestyle="", marker=look.marker, markersize=9, color=look.color,
         markeredgecolor=style.INK, animated=True, label="this layer",
     )[0]  # fmt: skip
-    ax.set(title="Share within ±1σ, layer by layer", yticks=[0.5, 0.75, 1],
-           ylim=(min(0.45, min(shares) - 0.05), 1.35),  # room for the legend
-           xlim=(-0.6, len(shares) - 0.4), xlabel="layer, from input to output")  # fmt: skip
-    if len(shares) <= 12:
+    ax.set(title="The part of the range that the middle half fills, layer by layer",
+           yticks=[0, 0.1, 0.25, 0.5], ylim=(0, 0.82),  # room for the legend
+           xlim=(-0.6, len(rows) - 0.4), xlabel="layer, from input to output")  # fmt: skip
+    if len(rows) <= 12:
         ax.set_xticks(rows, state.names)
         ax.set_xlabel("")
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.legend(loc="upper right", ncols=3)
+    ax.legend(loc="upper right", ncols=4, handlelength=1.4, columnspacing=1.2, borderaxespad=0.1)
 
 
 class Exponents(NamedTuple):

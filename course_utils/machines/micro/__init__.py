@@ -19,7 +19,13 @@ from course_utils.machines.micro.memory import (
     arena,
     smallest_arena,
 )
-from course_utils.machines.micro.project import export_project
+from course_utils.machines.micro.project import (
+    SelfTest,
+    changed_files,
+    export_project,
+    no_compiler,
+    self_test,
+)
 
 __all__ = [
     "BOARDS",
@@ -30,11 +36,13 @@ __all__ = [
     "Fit",
     "Flash",
     "Refused",
+    "SelfTest",
     "activations",
     "alive",
     "arena",
     "board",
     "builtin_operators",
+    "changed_files",
     "close",
     "code_bytes",
     "compatibility",
@@ -42,8 +50,10 @@ __all__ = [
     "fit",
     "flash",
     "missing",
+    "no_compiler",
     "operators",
     "run",
+    "self_test",
     "smallest_arena",
 ]
 

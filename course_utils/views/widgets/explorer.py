@@ -210,7 +210,8 @@ class Explorer(Pictured):
             self._png = self._painter(result)
             self.result, self._params = result, params
             self._alt_text = self._alt(result)
-            self._image.value = img_tag(self._png, self._alt_text, self._painter.css_size())
+            size, axes = self._painter.css_size(), self._painter.axes
+            self._image.value = img_tag(self._png, self._alt_text, size, axes)
             self._text.value = line_below(self._readout(result), self._alt_text)
             self._refusal.value = ""
 

@@ -18,6 +18,7 @@ from course_utils.views.widgets.picture import (
     heading,
     img_tag,
     line_below,
+    reset_button,
     setup,
 )
 
@@ -56,6 +57,8 @@ class Sweep(Pictured):
         The pictures, PNG.
     alts : list of str
         Their alt texts.
+    axes : list of list
+        Where the axes of each are, as `course_utils.views.pointing.axes_of` tells it.
     """
 
     def __init__(
@@ -84,7 +87,10 @@ class Sweep(Pictured):
         self.description = description
         self._painter = Painter(draw)
         self._states = states
-        self.frames = [self._painter(state) for state in states]
+        self.frames, self.axes = [], []
+        for state in states:
+            self.frames.append(self._painter(state))
+            self.axes.append(self._painter.axes)
         self.alts = [alt(state) for state in states]
         self._lines = self.alts if readout is None else [readout(state) for state in states]
         size = self._painter.css_size()
@@ -94,18 +100,23 @@ class Sweep(Pictured):
             index=index,
             description=slider or description,
             style={"description_width": "initial"},
-            layout={"width": f"{size[0]}px", "max_width": "100%"},
+            layout={"width": "auto", "flex": "1 1 0%", "min_width": "0"},
         )
+        self.start = index
+        self.reset_button = reset_button(self.reset, start=index)
         layout = ipywidgets.Layout()
         layout.margin = "0"
         looks = ipywidgets.HTML().style
         pages = [
             ipywidgets.HTML(
-                f"<figure>{img_tag(png, alt_text, size)}{line_below(line, alt_text)}</figure>",
+                f"<figure>{img_tag(png, alt_text, size, axes)}{line_below(line, alt_text)}"
+                "</figure>",
                 layout=layout,
                 style=looks,
             )
-            for png, alt_text, line in zip(self.frames, self.alts, self._lines, strict=True)
+            for png, alt_text, line, axes in zip(
+                self.frames, self.alts, self._lines, self.axes, strict=True
+            )
         ]
         # A Tab with its bar hidden, not a Stack: a Tab keeps every page in the browser and only
         # shows another one, where a Stack builds the page anew (twice as long, measured).
@@ -113,7 +124,11 @@ class Sweep(Pictured):
         self._pages.add_class("lab-frame")
         self._link = ipywidgets.jslink((self.slider, "index"), (self._pages, "selected_index"))
         width = max(len(label) for label in labels)
-        children = [self.slider, self._pages, setup(width)]
+        self._row = ipywidgets.HBox(
+            [self.slider, self.reset_button],
+            layout={"width": f"{size[0]}px", "max_width": "100%", "align_items": "center"},
+        )
+        children = [self._row, self._pages, setup(width)]
         super().__init__([heading(description), *children] if slider else children)
         self.add_class("lab-widget")
         self.add_class(f"lab-readout-{width}")
@@ -129,6 +144,15 @@ class Sweep(Pictured):
             raise ValueError(f"index must lie in 0..{len(self._states) - 1}, got {index}.")
         self.slider.index = index
         self._pages.selected_index = index  # jslink works in the browser only
+
+    @property
+    def labels(self) -> list[str]:
+        """What the slider reads at each state."""
+        return [label for label, _ in self.slider.options]
+
+    def reset(self) -> None:
+        """Go back to the state that it started at: what the button does."""
+        self.index = self.start
 
     @property
     def figure(self) -> Figure:
@@ -151,16 +175,22 @@ class Sweep(Pictured):
         """
         standalone.save(path, {"": self._strip()})
 
+    def hide_reset(self) -> None:
+        """Leave the button out: in `Sweeps` one button is for the choice and the slider."""
+        self._row.children = [self.slider]
+
     def _strip(self) -> standalone.Strip:
         return standalone.Strip(
             description=self.description,
             slider=self.slider.description,
-            labels=[label for label, _ in self.slider.options],
+            labels=self.labels,
             alts=self.alts,
             lines=self._lines,
             frames=self.frames,
             index=self.index,
+            start=self.start,
             size=self._painter.css_size(),
+            axes=self.axes,
         )
 
     def _picture(self):
@@ -169,6 +199,9 @@ class Sweep(Pictured):
 
 class Sweeps(Pictured):
     """A choice (a layer, a bit width) between several `Sweep`; each is drawn when first chosen.
+
+    Where the next one has the label at which the slider stands, it opens there: who looks at
+    another layer keeps s. The room stays as it is while pictures are drawn.
 
     Parameters
     ----------
@@ -212,16 +245,32 @@ class Sweeps(Pictured):
         )
         if short:
             self.choice.style.button_width = "auto"
-        waiting = [
-            ipywidgets.HTML(f'<p role="status">Drawing the pictures of {html.escape(name)} …</p>')
-            for name in self._names
-        ]
-        self._pages = ipywidgets.Stack(waiting, selected_index=index)
+        self.choice.add_class("lab-choice")
+        self._first = index
+        # A Tab, as in a Sweep: it keeps every page, so that a choice shows at once and at the same
+        # height. A page is a box, so that to fill it builds no other page anew.
+        self._boxes = [ipywidgets.VBox([_waiting(name)]) for name in self._names]
+        self._boxes[index].add_class("lab-first")
+        self._pages = ipywidgets.Tab(self._boxes, titles=self._names, selected_index=index)
+        self._pages.add_class("lab-frame")
         self._link = ipywidgets.jslink((self.choice, "index"), (self._pages, "selected_index"))
+        self._links: list = []  # between sliders that stand at the same place
+        self._shown = index
+        self._sweeps: dict[int, Sweep] = {}
         self._fill(index)
+        width, height = self.sweep._painter.css_size()
+        for page in self._boxes:  # 90: the title, the slider and a line below
+            page.layout.min_height = f"calc(min({width}px, 100cqw) * {height / width:.4f} + 90px)"
         self.choice.observe(lambda change: self._fill(change["new"]), "index")
-        super().__init__([self.choice, self._pages])
+        self.reset_button = reset_button(self.reset, start=self.sweep.start, choice=index)
+        self.choice.layout.flex = "1 1 0%" if short else "0 1 auto"
+        row = ipywidgets.HBox(
+            [self.choice, self.reset_button],
+            layout={"width": f"{width}px", "max_width": "100%", "align_items": "center"},
+        )
+        super().__init__([row, self._pages])
         self.add_class("lab-widget")
+        self.add_class("lab-sweeps")
 
     def _find(self, name: str) -> int:
         if name not in self._makers:
@@ -229,16 +278,33 @@ class Sweeps(Pictured):
         return self._names.index(name)
 
     def _fill(self, index: int) -> None:
-        pages = list(self._pages.children)
-        if not isinstance(pages[index], Sweep):
-            pages[index] = self._makers[self._names[index]]()
-            self._pages.children = pages
+        before = self._sweeps.get(self._shown)
+        new = index not in self._sweeps
+        if new:
+            self._sweeps[index] = sweep = self._makers[self._names[index]]()
+            sweep.hide_reset()
+        sweep = self._sweeps[index]
+        if before and before is not sweep and before.slider.label in sweep.labels:
+            sweep.index = sweep.labels.index(before.slider.label)
+        if new:
+            # In the browser, so that a choice made while the kernel is busy keeps the place, too.
+            like = [other for other in self._sweeps.values() if other.labels == sweep.labels]
+            if like[0] is not sweep:
+                ends = (like[0].slider, "index"), (sweep.slider, "index")
+                self._links.append(ipywidgets.jslink(*ends))
+            self._boxes[index].children = [sweep]
+        self._shown = index
         self._pages.selected_index = index
 
     @property
     def sweep(self) -> Sweep:
         """The `Sweep` that is showing."""
-        return self._pages.children[self.choice.index]
+        return self._sweeps[self.choice.index]
+
+    def reset(self) -> None:
+        """Go back to the first choice and where its slider started: what the button does."""
+        self.choice.index = self._first
+        self.sweep.reset()
 
     def choose(self, name: str) -> Sweep:
         """Show the sweep called `name` (drawing it if need be) and return it."""
@@ -263,8 +329,8 @@ class Sweeps(Pictured):
         shown = self.choice.index
         for index, _ in enumerate(progress(self._names, "Drawing the pictures")):
             self._fill(index)
-        self._pages.selected_index = shown
-        strips = [page._strip() for page in self._pages.children]
+        self._fill(shown)
+        strips = [self._sweeps[index]._strip() for index in range(len(self._names))]
         standalone.save(
             path,
             dict(zip(self._names, strips, strict=True)),
@@ -274,3 +340,7 @@ class Sweeps(Pictured):
 
     def _picture(self):
         return self.sweep._picture()
+
+
+def _waiting(name: str) -> ipywidgets.HTML:
+    return ipywidgets.HTML(f'<p role="status">Drawing the pictures of {html.escape(name)} …</p>')

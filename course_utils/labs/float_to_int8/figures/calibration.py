@@ -75,20 +75,29 @@ def draw_calibration(state: Calibration, figure=None):
             _range_axes(figure, left)
             _table_axes(figure, right, state)
     moving, q = figure.moving, state.qparams
-    shown = state.tensor, state.num_bits
+    low, high = q.range
+    # Real values and what the codes cover are both on the axis, which moves only when it must.
+    pad = 0.35 * (state.edges[-1] - state.edges[0])
+    left, right = state.edges[0] - pad * 0.3, state.edges[-1] + pad
+    if low < left or high > right:
+        margin = 0.06 * (high - low)
+        left, right = min(left, low - margin), max(right, high + 4 * margin)
+    shown = state.tensor, state.num_bits, left, right
     if figure.shown != shown:  # what is chosen now and then is redrawn the slow way
         figure.shown = shown
         ax = moving["inside"].axes
-        pad = 0.35 * (state.edges[-1] - state.edges[0])
-        ax.set_xlim(state.edges[0] - pad * 0.3, state.edges[-1] + pad)
-        ax.set_title(f"{state.tensor}: real values (hatched: clipped)")
+        ax.set_xlim(left, right)
+        ax.set_title(f"{state.tensor}: real values (hatched: clipped)", loc="left")
         _set_table(moving["chosen"].axes, state.accuracy)
     moving["inside"].set_data(state.inside, state.edges)
     moving["clipped"].set_data(state.inside + state.clipped, state.edges, baseline=state.inside)
-    low, high = q.range
+    # Where the codes cover far more than there is, the values are a bar as thin as a line.
+    thin = right - left > 20 * (state.edges[-1] - state.edges[0])
+    moving["here"].set(x=state.edges[-1], text=" ← all real values" if thin else "")
     moving["low"].set_xdata([low, low])
     moving["high"].set_xdata([high, high])
     moving["range text"].set_text(
+        f"real values {state.real[0]:.3g} to {state.real[1]:.3g}\n"
         f"codes cover {low:.3g} to {high:.3g}\n{state.codes_used} of {q.codes} codes used\n"
         f"{state.clipped_share:.2%} clipped"
     )
@@ -102,6 +111,9 @@ _MIDDLE = 0.6  # below this accuracy the table's cells are dark
 
 def _range_axes(figure, ax):
     values_axes(figure, ax)
+    figure.moving["here"] = ax.text(
+        0, 1e-3, "", va="center", fontweight="bold", color=style.BLUE, animated=True
+    )
     figure.moving["range text"] = ax.text(
         0.98, 0.97, "", transform=ax.transAxes, ha="right", va="top", fontsize=9.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}, animated=True,

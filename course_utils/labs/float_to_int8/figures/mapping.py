@@ -163,6 +163,20 @@ class Tensor(NamedTuple):
         return f"{self.network} · {self.layer} · {self.kind}"
 
 
+class Validated(NamedTuple):
+    """Right answers on validation inputs."""
+
+    right: int
+    float32: int
+    total: int
+
+    def __str__(self):
+        return (
+            f"{self.right / self.total:.1%} of {self.total:,} validation inputs "
+            f"(float32: {self.float32 / self.total:.1%})"
+        )
+
+
 class Mapping(NamedTuple):
     """One tensor, quantized in one way: everything that the explorer shows."""
 
@@ -189,6 +203,7 @@ class Mapping(NamedTuple):
     accuracies: dict[str, tuple[np.ndarray, np.ndarray]]  # scheme -> (bits, test accuracy)
     accuracy: float | None  # at this setting; None if it was not recorded
     accuracy_interval: tuple[float, float] | None
+    validated: Validated | None  # where the test accuracy was not recorded
 
     @property
     def steps(self):
@@ -204,11 +219,11 @@ def alt_mapping(state: Mapping) -> str:
         scale = f"S = {wide:.3g}, Z = {q.zero_point}"
     else:
         scale = f"{q.scale.size} scales, S = {narrow:.3g} to {wide:.3g}, Z = 0"
+    what = "all layers" if state.which == "all" else "this layer alone"
     if state.accuracy is None:
-        accuracy = "The test accuracy at this setting was not recorded."
+        accuracy = f"With {what} quantized so, accuracy is {state.validated}."
     else:
         low, high = state.accuracy_interval
-        what = "all layers" if state.which == "all" else "this layer alone"
         accuracy = (
             f"With {what} quantized so, test accuracy {state.accuracy:.1%} (95 % interval "
             f"{low:.1%} to {high:.1%}, {state.total:,} inputs); float32 {state.float32:.1%}."
@@ -423,11 +438,14 @@ def _accuracy_axes(figure, ax):
         [], [], marker="o", markersize=11, markerfacecolor="none", markeredgewidth=2,
         color=style.INK, linestyle="", animated=True,
     )[0]  # fmt: skip
-    moving["accuracy text"] = ax.text(
-        0.97, 0.62, "", transform=ax.transAxes, ha="right", fontsize=13, fontweight="bold",
-        color=style.INK, animated=True,
-    )  # fmt: skip
-    ax.set(title="Test accuracy of the network", xlabel="bits b", xlim=(1.5, 16.5),
+    moving["validated"] = ax.plot(
+        [], [], marker="D", markersize=8, markerfacecolor="none", markeredgewidth=2,
+        color=style.VIOLET, linestyle="", animated=True,
+    )[0]  # fmt: skip
+    text = {"transform": ax.transAxes, "ha": "right", "fontweight": "bold", "animated": True}
+    moving["accuracy text"] = ax.text(0.97, 0.62, "", fontsize=12, color=style.INK, **text)
+    moving["accuracy of"] = ax.text(0.97, 0.54, "", fontsize=8.5, color=style.INK, **text)
+    ax.set(title="Accuracy of the network", xlabel="bits b", xlim=(1.5, 16.5),
            ylim=(0, 1.03), xticks=BITS_AXIS)  # fmt: skip
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.legend(loc="lower right", fontsize=8)
@@ -437,9 +455,14 @@ def _set_accuracy(moving, state):
     for scheme in LOOK_OF:
         moving[scheme].set_data(*state.accuracies.get(scheme, ([], [])))
     moving["float32"].set_ydata([state.float32, state.float32])
-    here = ([], []) if state.accuracy is None else ([state.num_bits], [state.accuracy])
-    moving["accuracy"].set_data(*here)
     what = "all layers" if state.which == "all" else "this layer"
-    moving["accuracy text"].set_text(
-        "not recorded here" if state.accuracy is None else f"{what}: {state.accuracy:.1%}"
-    )
+    if state.accuracy is None:
+        here, there = ([], []), ([state.num_bits], [state.validated.right / state.validated.total])
+        value, inputs = there[1][0], f"{state.validated.total:,} validation inputs"
+    else:
+        here, there = ([state.num_bits], [state.accuracy]), ([], [])
+        value, inputs = state.accuracy, f"{state.total:,} test inputs"
+    moving["accuracy"].set_data(*here)
+    moving["validated"].set_data(*there)
+    moving["accuracy text"].set_text(f"{what}: {value:.1%}")
+    moving["accuracy of"].set_text(f"of {inputs}")

@@ -96,9 +96,7 @@ def draw_connections(state: Connections, figure=None):
             f"{state.left[what]:.1%} of all weights left\n"
             f"{sum(state.dead[what])} of {sum(state.units)} units unconnected"
         )
-        figure.moving[f"dot {what}"].set_data(
-            [state.fraction], [state.correct[what] / state.total]
-        )
+        figure.moving[f"dot {what}"].set_data([state.fraction], [state.correct[what] / state.total])
     return figure
 
 
@@ -244,8 +242,8 @@ def draw_pattern(state: Pattern, figure=None):
         f"inputs {state.first_input} to {state.first_input + inputs - 1}, in groups of {state.m}"
     )
     moving["verdict"].set_text(
-        f"white: removed\nno group keeps more than {state.n}" if not state.broken else
-        f"white: removed; crossed: more than {state.n}\n"
+        f"empty: removed\nno group keeps more than {state.n}" if not state.broken else
+        f"empty: removed; crossed: more than {state.n}\n"
         f"kept, in {state.broken:,} of {state.groups:,} groups"
     )  # fmt: skip
     for way, share in state.energy.items():

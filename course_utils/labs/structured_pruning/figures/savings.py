@@ -64,10 +64,14 @@ def draw_storage(state: Storage, figure=None):
         figure = style.figure(width=9.2, height=4.3)
         with style.rc():
             curve, bars = figure.subplots(1, 2, width_ratios=[1.1, 1])
-            for row, (name, (label, look)) in enumerate(FORMATS.items()):
+            for row, (name, (_, look)) in enumerate(FORMATS.items()):
                 look = style.LOOKS[look] if look else style.Look(style.INK, "", "-", "")
                 curve.plot(state.sparsity, state.sizes[name], color=look.color, marker=look.marker,
-                           linestyle=look.linestyle, linewidth=1.4, label=label)  # fmt: skip
+                           linestyle=look.linestyle, linewidth=1.4)  # fmt: skip
+                # The line's key, before its bar: a piece of it with its mark.
+                bars.plot([-0.07, -0.045, -0.02], [row] * 3, color=look.color, clip_on=False,
+                          linestyle=look.linestyle, linewidth=1.4, marker=look.marker,
+                          markevery=[1], transform=bars.get_yaxis_transform())  # fmt: skip
                 figure.moving[f"bar {name}"] = bars.barh(
                     row, 0, height=0.64, facecolor="white", edgecolor=look.color,
                     hatch=look.hatch, animated=True,
@@ -86,11 +90,11 @@ def draw_storage(state: Storage, figure=None):
             bars.set(title="At this sparsity (share of dense)", xlabel="kB",
                      xlim=(0, 1.19 * most), ylim=(len(FORMATS) - 0.4, -0.6))  # fmt: skip
             bars.set_yticks(range(len(FORMATS)), [label for label, _ in FORMATS.values()])
+            bars.tick_params("y", pad=26, length=0)
             bars.grid(False, axis="y")
             curve.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             curve.yaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}")
             bars.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}")
-            figure.legend(loc="outside lower center", ncols=4)
     share = state.sparsity[state.chosen]
     figure.moving["cursor"].set_xdata([share, share])
     dense = state.sizes["dense"][state.chosen]

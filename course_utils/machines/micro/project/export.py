@@ -31,7 +31,8 @@ def export_project(
     tflite:    a `.tflite` file that TFLM runs (float32, int8 or int16x8), one input, one output,
                a batch of one.
     directory: is made; one that exists must be empty, or with `overwrite` hold an earlier export,
-               unchanged, and nothing else but what was built from it (in `build/` or `.pio/`).
+               unchanged, and nothing else but what was built from it (in `build/` or `.pio/`)
+               and JupyterLab's checkpoints.
                Either all files are there in the end or nothing has changed.
     board:     a name of `BOARDS`.
     name:      a C identifier: the name of the sketch and, with "_network", of the C++ namespace.
@@ -160,13 +161,39 @@ def check_directory(directory: Path, overwrite: bool) -> None:
         if path.is_dir() and not path.is_symlink():
             continue
         inside = path.relative_to(directory).as_posix()
-        if exported and inside not in exported and inside.startswith(BUILDS):
+        if exported and inside not in exported and _made_again(inside):
             continue
         if exported.get(inside) != _sha256(path):
             raise FileExistsError(
                 f"{directory} holds {inside}, which is not of an earlier export, or was changed "
                 "since: move it away, or choose another directory. Nothing was changed."
             )
+
+
+def _made_again(path: str) -> bool:
+    """Whether a file, by its path in the project, is what a build or an editor leaves."""
+    return path.startswith(BUILDS) or ".ipynb_checkpoints" in path.split("/")
+
+
+def changed_files(directory: str | os.PathLike) -> list[str] | None:
+    """The files of an export that were changed, added or taken away since; None if it is none.
+
+    What was built from it (in `build/` or `.pio/`) and JupyterLab's checkpoints do not count.
+    """
+    directory = Path(directory)
+    if directory.is_symlink() or not directory.is_dir() or not (known := _exported(directory)):
+        return None
+    there = {
+        path.relative_to(directory).as_posix(): path
+        for path in directory.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    ours = {path for path in there if path in known or not _made_again(path)}
+    return sorted(
+        path
+        for path in known.keys() | ours
+        if path not in there or known.get(path) != _sha256(there[path])
+    )
 
 
 def _exported(directory: Path) -> dict[str, str]:

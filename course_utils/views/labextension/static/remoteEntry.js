@@ -1,8 +1,12 @@
 // A saved widget whose kernel has ended reads "model not found", though its output holds a picture
 // or a page, too. This takes the dead reference out of such an output: JupyterLab then shows the
-// next best form, and the next save keeps it. Written by hand; needs no build.
+// next best form, and the next save keeps it. And on a dark theme the lab's pictures, drawn on white,
+// become dark. Written by hand; needs no build.
 (() => {
   const VIEW = 'application/vnd.jupyter.widget-view+json';
+  // As course_utils/views/in_page.py does for widgets. Only the lab's own have a width and a height.
+  const DARK = `[data-jp-theme-light="false"] .jp-RenderedImage img[width][height]
+    {filter: invert(.93) hue-rotate(180deg)}`;
   const FORMS = ['image/png', 'text/html'];
 
   // Whether what an output shows is the message of a widget that will never come.
@@ -34,6 +38,9 @@
     id: 'lab-pictures:plugin',
     autoStart: true,
     activate: app => {
+      const style = document.createElement('style');
+      style.textContent = DARK;
+      document.head.append(style);
       let waiting = 0;
       new MutationObserver(() => {
         waiting ||= setTimeout(() => { waiting = 0; mend(app); }, 200);

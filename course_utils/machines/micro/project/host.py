@@ -1,0 +1,116 @@
+"""An exported project's self-test on this computer: its C++ compiled, TFLM's interpreter behind it.
+
+TFLM's sources are not needed: `standin/` declares what a project uses of them, and whenever the
+program invokes the network, the interpreter that is installed here answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from course_utils.engines import integer_engine, tflite_file
+from course_utils.machines.micro import interpreter
+from course_utils.machines.micro.project.contents import C_TYPES
+
+STANDIN = Path(__file__).parent / "standin"
+COMPILERS = ("g++", "clang++", "c++")
+TIMEOUT = 60  # seconds, to compile and to run
+
+
+class SelfTest(NamedTuple):
+    """What a self-test said."""
+
+    passed: bool
+    lines: tuple[str, ...]  # the program's, or the compiler's first error
+    compiled: bool
+
+
+def no_compiler() -> str:
+    """Why a project cannot be built here, in one sentence; "" where it can."""
+    if os.name != "posix":
+        return "The host build needs pipes between programs as Linux and macOS have them."
+    if not any(map(shutil.which, COMPILERS)):
+        return f"There is no C++ compiler on this computer ({', '.join(COMPILERS)})."
+    return ""
+
+
+def self_test(directory: str | os.PathLike, tflite: bytes, arena: int = 0) -> SelfTest:
+    """Compile a project as it is now on the disk, and run its self-test.
+
+    directory: an exported project.
+    tflite:    the network that it was exported from, int8 where TFLM is not installed.
+    arena:     the smallest arena that the network takes: with less the program is refused.
+    Raises FileNotFoundError where there is no project, OSError where there is no compiler.
+    """
+    if reason := no_compiler():
+        raise OSError(reason)
+    directory = Path(directory)
+    sources = sorted(directory.glob("*/*.cpp"))
+    if not (directory / "main.cpp").is_file() or not sources:
+        raise FileNotFoundError(f"There is no exported project in {directory}.")
+    graph = tflite_file.read(tflite)
+    with tempfile.TemporaryDirectory() as temporary:
+        program = Path(temporary) / "self_test"
+        command = [
+            next(filter(None, map(shutil.which, COMPILERS))), "-std=c++14", "-w",
+            "-I", STANDIN, *_definitions(graph, arena),
+            directory / "main.cpp", *sources, STANDIN / "interpreter.cpp", "-o", program,
+        ]  # fmt: skip
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, timeout=TIMEOUT
+        )
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            first = (errors or ["The compiler stopped."])[0]
+            return SelfTest(False, (first.replace(f"{directory}{os.sep}", ""),), False)
+        return _run(program, graph)
+
+
+def _definitions(graph, arena):
+    found = [f"-DSTANDIN_ARENA={arena}", "-DSTANDIN_TFLITE_MICRO"]
+    for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
+        tensor = graph.tensors[index]
+        size = tensor.size * np.dtype(tensor.type).itemsize
+        found.append(f"-DSTANDIN_{role}_TYPE={C_TYPES[tensor.type][1]}")
+        found.append(f"-DSTANDIN_{role}_BYTES={size}")
+    return found
+
+
+def _run(program, graph):
+    tensor = graph.tensors[graph.inputs[0]]
+    size = tensor.size * np.dtype(tensor.type).itemsize
+    answer = (
+        integer_engine.IntegerModel(graph).run
+        if interpreter.missing()
+        else lambda x: interpreter.run(graph, x)
+    )
+    ask, asked = os.pipe()
+    process = subprocess.Popen(
+        [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        pass_fds=[asked], env={**os.environ, "STANDIN_ASK": str(asked)},
+    )  # fmt: skip
+    os.close(asked)
+    stop = threading.Timer(TIMEOUT, process.kill)  # a changed program may never end
+    stop.start()
+    try:
+        with os.fdopen(ask, "rb") as questions, process, contextlib.suppress(BrokenPipeError):
+            while len(question := questions.read(size)) == size:
+                x = np.frombuffer(question, tensor.type).reshape(tensor.shape)
+                process.stdin.write(answer(x).tobytes())
+                process.stdin.flush()
+            lines = process.stdout.read().decode(errors="replace").splitlines()
+            process.stdin.close()
+    finally:
+        stop.cancel()
+    if not lines or lines[-1] not in ("PASS", "FAIL"):
+        lines = [*lines, f"The program ended without a verdict (code {process.returncode})."]
+    return SelfTest(process.returncode == 0 and lines[-1] == "PASS", tuple(lines), True)
