@@ -97,8 +97,8 @@ explorers.network("fashion_dscnn")
 explorers.network("lenet_300_100")
 
 # %% [markdown]
-# **watch_cnn** slides its kernels along time. It is small, and its accuracy depends on who wears
-# the watch, so that its interval is the widest.
+# **watch_cnn** slides its kernels along time. Its test set is the smallest, so its interval is the
+# widest; that other people might wear the watch is not even counted in it.
 
 # %%
 explorers.network("watch_cnn")

@@ -118,7 +118,7 @@ checks.after("03.trained_on", explorers.gains)
 # - **Gradually or at once?** At this budget, a few epochs, no difference can be shown for one
 #   network, and gradual pruning is *behind* for the other. One reason may be the time: what falls
 #   late leaves the others few steps to take over.
-# - **Magnitude** beats chance even after training, so that it is not the training alone.
+# - **Magnitude** beats chance even after training, so the training alone does not explain it.
 # - **One threshold for all layers** beats the same share of each.
 # - The lecture's **s·σ** ends less sparse than asked for: weights that grow past the threshold
 #   while they train on are kept. Compare it at the sparsity that it reached.
@@ -230,7 +230,9 @@ checks.predict(
 checks.after("03.macs", explorers.channels)
 
 # %% [markdown]
-# At half of the channels, four ways to rank them were tried. Here is what each way loses. The one
+# At half of the channels, four ways to rank them were tried: by the sum of the magnitudes of a
+# channel's weights (L1), by the root of the sum of their squares (L2), by how strongly the channel
+# answers training images (activation), and at random. Here is what each way loses. The one
 # that looks best before training on, *activation*, is not the best after it: judge a ranking by
 # the network that you will ship.
 
@@ -356,7 +358,7 @@ explorers.times(files)
 explorers.patterns()
 
 # %% [markdown]
-# Along the wrong axis nearly as much of the sum of squares is kept: it does not tell you that the
+# Along the wrong axis as much of the sum of squares is kept: it does not tell you that the
 # hardware can't use the mask. A verifier does.
 #
 # ### Explain

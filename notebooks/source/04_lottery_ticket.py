@@ -81,10 +81,11 @@ checks.after(PREDICTED, explorers.film)
 # %% [markdown]
 # Three things to look for:
 #
-# - does pruning keep the middle of the image, where the garments are, or its border? Adam divides
+# - does pruning keep the middle of the image, where the garments are, or its border? Adam, the optimizer, divides
 #   every gradient by its usual size: what does that do to the weights of a pixel that is seldom lit?
 # - which weights go: those that were small at first, or those that training made small?
-# - how far down does the accuracy hold? And the early-stopping step, on the lower right?
+# - how far down does the accuracy hold? And the step of the lowest validation loss, the
+#   *early-stopping step*, on the lower right?
 #
 # ## Explain
 #
@@ -241,9 +242,11 @@ checks.after(PREDICTED, scenes.doubts)
 # there is nothing. And these runs are short: many still learn at the last step, so that being
 # behind may mean being slower.
 #
-# Rewinding to the start does not fail here, and an early step is not shown to be better. The
-# networks on which the authors saw it fail are much deeper than fashion_cnn. Shuffled within its
-# layers, the mask loses what it had: it is not only a matter of how many weights each layer keeps.
+# With the fewest weights left, the ticket is behind the dense network at the small learning rate; at
+# the large one no difference is shown, and only there is it shown to be ahead of new weights. An
+# early step is not shown to be better than the start: the networks on which the authors saw that are
+# much deeper than fashion_cnn. Shuffled within its layers, the mask loses what it had: it is not only
+# a matter of how many weights each layer keeps.
 #
 # ### Beside the paper
 #

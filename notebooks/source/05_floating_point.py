@@ -310,6 +310,8 @@ checks.after("05.bfloat16", explorers.reduced_float)
 # In `fashion_dscnn`, the deepest of them, the error grows from layer to layer until the last.
 #
 # ### Half the bytes
+#
+# Counted as trained, before batch normalization is computed into the weights:
 
 # %%
 networks = ("fashion_cnn", "fashion_dscnn", "lenet_300_100", "watch_cnn")
@@ -376,8 +378,9 @@ explorers.on_the_avr("watch_cnn", avr)
 
 # %% [markdown]
 # In float32 one two-second window of input alone overflows the RAM, and the parameters the flash.
-# float16 halves the bytes, but each value still has to be taken apart before it can be multiplied.
-# int8 brings the parameters into the flash, and the time down.
+# float16 halves the bytes, which brings the parameters into the flash, but not the busiest step into
+# the RAM, and each value still has to be taken apart before it can be multiplied. int8 halves them
+# again, and brings the time down.
 #
 # Even so the network does not fit: in int8 its busiest step is still larger than the RAM, and the
 # program itself needs a part of it. The AVR needs a smaller network (fewer channels in the first

@@ -56,8 +56,8 @@ from course_utils.labs.float_to_int8 import scenes
 # %%
 checks.predict(
     "06.codes",
-    "The layer dense1 of the Fashion-MNIST network has 51,200 weights. Quantized to 8 bits from "
-    "its smallest to its largest weight, how many of the 255 codes (-127 to 127) does it use?",
+    "The layer dense1 of the Fashion-MNIST network has 51,200 weights. Quantized to 8 bits, from "
+    "minus its largest magnitude to plus it, how many of the 255 codes (-127 to 127) does it use?",
     {
         "fewer than 64": (0, 64),
         "64 to 150": (64, 151),
@@ -130,7 +130,7 @@ checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.mapping)
 # test images.
 #
 # An activation after a ReLU has no negative values. What does *symmetric* cost there? Compare it
-# with *affine*, which uses all codes, in one bit less:
+# with *affine*, which spends no codes on negative numbers, in one bit less:
 
 # %%
 checks.after(("06.codes", "06.outlier", "06.four_bits"), explorers.after_a_relu)
@@ -260,7 +260,7 @@ explorers.by_hand(
 explorers.signals()
 
 # %% [markdown]
-# Below four bits the symmetric points fall under their lines: in 2 bits the narrow range has three
+# With few bits the weights' points fall under their lines: in 2 bits the narrow range has three
 # codes, not four. The activations lie above theirs: many of them are exactly zero (the table after
 # the explorer says how many), and zero has no error.
 
@@ -334,7 +334,8 @@ checks.after("06.four_bits", explorers.losses_by_bits)
 checks.after("06.four_bits", explorers.garments_by_bits)
 
 # %% [markdown]
-# One point in the left panel above looks like a misprint: per tensor, 5 bits do worse than 4. Nearly all
+# One point in the left panel above looks like a misprint: per tensor, symmetric, 5 bits do worse than
+# 4. Nearly all
 # of it comes from the 144 weights of the first layer, quantized alone:
 
 # %%
@@ -400,7 +401,7 @@ checks.predict(
 # %%
 checks.predict(
     "06.scaled",
-    "And with the right images, but 0 to 255 instead of 0 to 1, as they were in training?",
+    "And with the right images, but with pixels from 0 to 255, where training had 0 to 1?",
     losses,
     unit="points",
     reveal=lambda: scenes.calibration_loss("fashion_cnn", "wrong scale"),
@@ -490,7 +491,7 @@ checks.beside_lecture(lecture.rows(), lecture.CAPTION)
 #
 # | word | meaning | where you met it |
 # |---|---|---|
-# | uniform | all steps equally wide | the staircase in [Explore a real layer](#Explore-a-real-layer). Not uniform: floating point, notebook 05, and codebooks, notebook 10 |
+# | uniform | all steps equally wide | the staircase in [Explore a real layer](#Explore-a-real-layer). Not uniform: floating point, notebook 05, and codebooks, which this suite leaves out |
 # | symmetric, asymmetric | $Z = 0$, or $Z$ where zero falls | the tick box *symmetric*; [The scale and the zero point](#The-scale-and-the-zero-point) |
 # | granularity | one scale for a tensor, or one for each channel | the tick box *per channel*; [Per tensor or per channel](#Per-tensor-or-per-channel) |
 # | clipping range, calibration | which values get a code at all | the slider *range*; [Predict: calibration](#Predict:-calibration) |

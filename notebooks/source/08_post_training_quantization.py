@@ -101,6 +101,7 @@ checks.after(("08.smaller", "08.scales"), explorers.techniques)
 # - which part of the file does not shrink? ("The rest" is operators, names and scales.) Compare
 #   the three networks.
 # - does any interval of the loss leave out zero?
+# - *integer engine* is notebook 07's program; *integer only* says that no tensor holds floats.
 # - which files does TFLM refuse? In its own words:
 
 # %%
@@ -276,7 +277,7 @@ scenes.tried_table(files, x[:5])
 # %% [markdown]
 # ## The lecture's table, cell by cell
 #
-# What happens if the converter gets no calibration data?
+# What happens if `convert` gets no calibration data? It refuses before it asks LiteRT's converter:
 
 # %%
 refused = scenes.without_data(lambda: conversion.convert(model, "int8"))

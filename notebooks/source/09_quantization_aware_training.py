@@ -236,8 +236,8 @@ scenes.codes_used(2)
 
 # %% [markdown]
 # Three codes are left, the largest weight decides where they are, and most channels are zero
-# throughout. Better ranges, not more patience, would be needed there: learned scales, or a scale for
-# each channel.
+# throughout. Better ranges might help there, not more patience: learned scales, or a scale for each
+# channel.
 #
 # ### Train the depthwise network
 #

@@ -122,8 +122,8 @@ scenes.tried(files, images.x_test[:5])
 scenes.two_files("fashion_cnn", files["int8"])
 
 # %% [markdown]
-# They hold the same numbers. What differs are the names of the tensors, which begin with the
-# model's name; TFLM does not need them. Notebook 08 speaks of files like the one converted here. **From
+# They hold the same numbers. Nearly all of the difference is in the names of the tensors, which begin
+# with the model's name; TFLM does not need them. Notebook 08 speaks of files like the one converted here. **From
 # here on, an int8 file is the shipped one**, `data/models/NAME_int8.tflite`: for it every arena was
 # measured.
 #
@@ -139,8 +139,8 @@ sent = "int8"  # SOLUTION
 checks.check("11.send", sent, files=scenes.files("watch_cnn"))
 
 # %% [markdown]
-# To try your own model, write in a new cell `my_file = open("model.tflite", "rb").read()` with its
-# name, and then `print(micro.compatibility(my_file))`.
+# To try your own model, write in a new cell `my_file = open("model.tflite", "rb").read()`, with your
+# file's name in the quotes, and then `print(micro.compatibility(my_file))`.
 #
 # ## Does it fit?
 #
@@ -234,7 +234,7 @@ checks.after("11.arena", lambda: scenes.arena_table(arena))
 # Flash holds the file as it is, and TFLM's code: a core that every program links, and the kernels
 # of just the operators that the file uses. The code's bytes were counted in the interpreter's
 # library, function by function. That library is made for x86-64 processors and for all number types
-# at once, so that this is an **estimate**: for the core on an Arm Cortex-M3, tensorflow.org gives
+# at once, so this is an **estimate**: for the core on an Arm Cortex-M3, tensorflow.org gives
 # 16 kB, about half of what was counted.
 
 # %%
@@ -306,7 +306,7 @@ checks.predict(
 checks.after("11.float32", lambda: scenes.answers("watch_cnn"))
 
 # %%
-scenes.other_answers()
+checks.after("11.float32", scenes.other_answers)
 
 # %% [markdown]
 # In int8, our integer engine agrees with TFLM everywhere; LiteRT's reference kernels differ in a
@@ -319,7 +319,7 @@ scenes.int16x8_table()
 
 # %% [markdown]
 # The convolutions agree to the last bit, and so do the poolings. The dense layers differ, by one
-# code of 65,536. A sum of products of integers is exact, so that it is the rescaling of the sum
+# code of 65,536. A sum of products of integers is exact, so it must be the rescaling of the sum
 # that the two round differently. (LeNet's softmax does, too, in three values.)
 #
 # The windows that you have here, now in TFLM and in the integer engine:
@@ -374,7 +374,8 @@ scenes.first_lines({
 
 # %% [markdown]
 # Count both columns. A wrong code need not turn an answer over, so that **a program may look fine
-# and be wrong in most of its inputs**. That is why a project needs a test that compares numbers, not
+# and be wrong in half of its inputs**: the cast gets half of its codes wrong, and no fewer answers
+# right. That is why a project needs a test that compares numbers, not
 # answers.
 #
 # ## Take it away

@@ -161,7 +161,9 @@ def five_weights(num_bits=8) -> tables.Table:
     return tables.Table(caption, ("weight", "value", "code", "back", "error / S"), rows)
 
 
-def by_hand(scale_by, quantize_by, dequantize_by, network="fashion_cnn", num_bits=8):
+def by_hand(
+    scale_by, quantize_by, dequantize_by, network="fashion_cnn", num_bits=8
+) -> tables.Table:
     """Show every layer of a network quantized by three functions, and its accuracy. -> Table"""
     try:
         found = scenes.by_hand(scale_by, quantize_by, dequantize_by, network, num_bits)
@@ -320,7 +322,9 @@ def losses_by_calibration() -> tables.Table:
     )
 
 
-def ranges_found(samples=("100 inputs", "one class", "noise"), network="fashion_cnn"):
+def ranges_found(
+    samples=("100 inputs", "one class", "noise"), network="fashion_cnn"
+) -> tables.Table:
     """Show the largest value that each calibration found in each layer. -> Table"""
     found = {what: scenes.found_ranges(network, what) for what in samples}
     layers = list(found[samples[0]])

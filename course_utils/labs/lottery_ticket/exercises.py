@@ -287,7 +287,7 @@ exercise(
         Mistake(
             "the_loss",
             lambda steps, losses: float(np.min(losses)),
-            "That is the lowest loss itself. When was it reached?",
+            "That is the lowest loss itself. Asked is when it was reached.",
         ),
         Mistake(
             "highest",

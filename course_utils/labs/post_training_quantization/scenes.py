@@ -184,7 +184,7 @@ def pairs_said() -> str:
         found = compared_pair(key)
         words.append(
             f"{key}: {about['network']} with {about['layer']} in {about['bits']} bits has "
-            f"{found.newly_wrong - found.newly_right} right answers fewer of {found.n:,}, "
+            f"{found.newly_wrong - found.newly_right} right answers less of {found.n:,}, "
             f"{100 * found.loss:.2f} points."
         )
     return " ".join(words)

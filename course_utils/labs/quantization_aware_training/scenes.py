@@ -330,6 +330,7 @@ def verdicts() -> Table:
     rows = []
     for name, what, measured in lecture_differences():
         real = measured.low > 0 or measured.high < 0
-        rows.append((name, what, measured, "a difference" if real else "could be chance"))
+        points = f"{measured.value:.2f} points ({measured.low:.2f} to {measured.high:.2f})"
+        rows.append((name, what, points, "a difference" if real else "could be chance"))
     head = ("network", "from, to", "lost (95 % interval)", "so")
     return Table("The lecture's differences, not paired", head, rows)

@@ -241,7 +241,7 @@ def conditions() -> Table:
 # --- the student's own: nothing that is given here stops the notebook -----------------------
 
 
-def remove_half(network, norms, remove):
+def remove_half(network, norms, remove) -> tuple:
     """Half of the channels gone, by the student's functions. -> (kept, layers, weights)
 
     Where theirs do not fit together on the real network, a sentence says so and the lab's go on.
