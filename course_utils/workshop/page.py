@@ -11,6 +11,7 @@ import colorsys
 import copy
 import textwrap
 
+import numpy as np
 from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba, to_rgba_array
 from matplotlib.figure import Figure
@@ -60,6 +61,9 @@ def fit(figure: Figure, width: float) -> Figure:
         figure.set_size_inches(width, height)
         layout.execute(figure)
     figure.set_layout_engine("none")
+    for ax in figure.axes:  # the layout's last digits depend on the process, and an SVG shows them
+        ax.set_position(np.round(ax.get_position().bounds, 6))
+    figure.set_size_inches(*np.round(figure.get_size_inches(), 6))
     return figure
 
 
