@@ -132,7 +132,9 @@ def pack(strips: Mapping[str, Strip]) -> dict:
                 "slider": strip.slider,
                 "labels": strip.labels,
                 "alts": strip.alts,
-                "lines": strip.lines,
+                # null: the line only repeats the alternative text
+                "lines": [None if line == alt else line
+                          for line, alt in zip(strip.lines, strip.alts, strict=True)],
                 "index": strip.index,
                 "start": strip.start,
                 "size": strip.size,
@@ -348,8 +350,8 @@ _SCRIPT = """
     });
     canvas.hidden = false;
     image.alt = strip.alts[i];
-    line.textContent = strip.lines[i];
-    line.setAttribute('aria-hidden', strip.lines[i] === strip.alts[i]);
+    line.textContent = strip.lines[i] ?? strip.alts[i];
+    line.setAttribute('aria-hidden', strip.lines[i] === null);
   };
 
   let asked = 0;

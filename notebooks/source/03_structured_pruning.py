@@ -495,7 +495,8 @@ explorers.blocks_cost()
 # For convolutions LiteRT hands networks to XNNPACK, a library of fast loops for phones and PCs. (A
 # loop is called a *kernel* there, too.) It has sparse ones, and asks much of a network before it
 # takes them. The first network below keeps every condition that a network can keep; each of the
-# others breaks one. Outputs that agree in every bit, in equal time, say that the dense kernels ran.
+# others breaks one: its row names the condition and, after the colon, what stands in its place.
+# Outputs that agree in every bit, in equal time, say that the dense kernels ran.
 
 # %% tags=["nbval-ignore-output"]
 checks.after("03.sparse_file", explorers.conditions)

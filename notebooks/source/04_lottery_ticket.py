@@ -177,13 +177,12 @@ checks.check("04.stop", early_stop)
 # %% tags=["nbval-ignore-output"]
 my_rounds = 3
 
-mine = live.rounds(
+live.rounds(
     checks.yours("04.round", prune_round, tickets.prune_round),
     checks.yours("04.rewind", rewind, live.rewind),
     checks.yours("04.stop", early_stop, live.early_stop),
     my_rounds,
 )
-mine
 
 # %% [markdown]
 # One seed, a few rounds: can you tell the ticket from the random mask? Take more rounds, up to

@@ -90,7 +90,8 @@ explorers.paths()
 # Now five files of one network: their bytes by part, the accuracy lost against float32 on the *same*
 # test inputs, and the runtimes that ran them when we tried. *TFLM* (TensorFlow Lite Micro) is the
 # runtime for microcontrollers, *XNNPACK* the library of kernels that LiteRT uses on computers and
-# phones; *reference* kernels are the plain loops that define each operator.
+# phones; *reference* kernels are the plain loops that define each operator. The *integer engine* is
+# notebook 07's program, and *integer only* says that no tensor of the file holds floats.
 
 # %%
 checks.after(("08.smaller", "08.scales"), explorers.techniques)
@@ -101,7 +102,6 @@ checks.after(("08.smaller", "08.scales"), explorers.techniques)
 # - which part of the file does not shrink? ("The rest" is operators, names and scales.) Compare
 #   the three networks.
 # - does any interval of the loss leave out zero?
-# - *integer engine* is notebook 07's program; *integer only* says that no tensor holds floats.
 # - which files does TFLM refuse? In its own words:
 
 # %%

@@ -24,7 +24,7 @@ def test_an_explorer_without_a_kernel_is_small(shown, tmp_path):
     box = shown.make()
     assert type(box) is shown.kind
     box.save_html(tmp_path / "x.html")
-    assert (tmp_path / "x.html").stat().st_size <= 1_600_000  # 1.5 pixels a CSS pixel
+    assert (tmp_path / "x.html").stat().st_size <= 1_500_000
 
 
 def sources(tmp_path, call):

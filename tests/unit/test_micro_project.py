@@ -207,18 +207,8 @@ int main() {{
 
 
 def definitions(tflite, moved):
-    graph = tflite_file.read(tflite)
-    found = [
-        "-DSTANDIN_ARENA=0"
-        if micro.missing()
-        else f"-DSTANDIN_ARENA={micro.smallest_arena(tflite)}"
-    ]
-    for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
-        tensor = graph.tensors[index]
-        size = tensor.size * np.dtype(tensor.type).itemsize
-        found += [f"-DSTANDIN_{role}_TYPE={contents.C_TYPES[tensor.type][1]}",
-                  f"-DSTANDIN_{role}_BYTES={size}"]  # fmt: skip
-    return [*found, *(["-DSTANDIN_TFLITE_MICRO"] if moved else [])]
+    arena = 0 if micro.missing() else micro.smallest_arena(tflite)
+    return host.definitions(tflite_file.read(tflite), arena, moved)
 
 
 def build(kind, exported, program, sketch=False, moved=True):
@@ -237,24 +227,7 @@ def build(kind, exported, program, sketch=False, moved=True):
 def run_program(program, tflite, spoil=lambda output: output, **environment):
     """Run it; whenever it invokes the interpreter, TFLM answers. Returns (exit code, lines)."""
     graph = tflite_file.read(tflite)
-    tensor = graph.tensors[graph.inputs[0]]
-    ask, asked = os.pipe()
-    process = subprocess.Popen(
-        [program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=[asked],
-        env={**os.environ, "STANDIN_ASK": str(asked), **environment},
-    )
-    os.close(asked)
-    with os.fdopen(ask, "rb") as questions, process:
-        while question := questions.read(tensor.size * np.dtype(tensor.type).itemsize):
-            x = np.frombuffer(question, tensor.type).reshape(tensor.shape)
-            process.stdin.write(spoil(micro.run(tflite, x)).tobytes())
-            process.stdin.flush()
-        lines = process.stdout.read().decode().splitlines()
-        process.stdin.close()
-    return process.returncode, lines
+    return host.run_program(program, graph, lambda x: spoil(micro.run(tflite, x)), **environment)
 
 
 @needs_tflm

@@ -461,7 +461,7 @@ def comparison_table() -> Table:
             differing = record["others"][other]["differing"]
             largest = f", by {largest_difference(other, network)} at most" if differing else ""
             changed = record["classes"][other]["changed"]
-            cells.append(f"{differing:,}{largest}; {changed} classes")
+            cells.append(f"{differing:,}{largest}; {changed} class{'es' if changed != 1 else ''}")
         rows.append((network, f"{record['values']:,}", *cells))
     return Table(
         "Output values that differ from IntegerModel's, and inputs that get another class",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from course_utils.labs.lottery_ticket import figures, scenes, tickets
-from course_utils.views import style, widgets
-from course_utils.views.checks.answers import call_on_copies, why_no_number
+from course_utils.views import checks, style, widgets
 from course_utils.views.tables import Table
 
 FILMS = {
@@ -35,34 +34,30 @@ def film() -> widgets.Sweeps:
     )
 
 
-def _controls():
-    return [number for number in scenes.rounds("random") if number]
-
-
 def methods() -> widgets.Sweep:
     """Move the weights left: by how much the ticket is ahead of dense and of every control."""
-    own = _controls()
-    return widgets.Sweep(
-        figures.draw_methods,
-        [scenes.methods(number) for number in own],
-        [f"{scenes.left(number):.1%} left" for number in own],
-        description=f"Ticket and controls, {scenes.NETWORK}",
-        slider="weights left",
-        alt=figures.alt_methods,
-        index=own.index(scenes.SMALL),
+    return _by_weights_left(
+        scenes.methods, figures.draw_methods, figures.alt_methods, "Ticket and controls"
     )
 
 
 def curves() -> widgets.Sweep:
     """Move the weights left: how fast ticket and controls learn."""
-    own = _controls()
+    return _by_weights_left(
+        scenes.curves, figures.draw_curves, figures.alt_curves, "How fast they learn"
+    )
+
+
+def _by_weights_left(scene, draw, alt, description):
+    """A slider over the rounds at which the controls were trained."""
+    own = [number for number in scenes.rounds("random") if number]
     return widgets.Sweep(
-        figures.draw_curves,
-        [scenes.curves(number) for number in own],
+        draw,
+        [scene(number) for number in own],
         [f"{scenes.left(number):.1%} left" for number in own],
-        description=f"How fast they learn, {scenes.NETWORK}",
+        description=f"{description}, {scenes.NETWORK}",
         slider="weights left",
-        alt=figures.alt_curves,
+        alt=alt,
         index=own.index(scenes.SMALL),
     )
 
@@ -81,18 +76,10 @@ def rounds_needed(share_left) -> Table:
     for number in (1, 4, 8, 12, 20):
         row = [str(number)]
         for name in ("dense1/kernel", "dense3/kernel"):
-            row += [_share(share_left, number, rates[name]),
+            row += [checks.percentage(share_left, (number, rates[name])),
                     f"{masks[number][name].mean():.1%}"]  # fmt: skip
         body.append(row)
     return Table(
         "Weights left by your formula, and in the recorded masks of seed 1",
         ("rounds", "dense1, yours", "dense1", "output layer, yours", "output layer"), body,
     )  # fmt: skip
-
-
-def _share(function, number, rate):
-    value = call_on_copies(function, (number, rate)).value
-    try:
-        return "?" if why_no_number(value) else f"{float(value):.1%}"
-    except (OverflowError, TypeError, ValueError):
-        return "?"

@@ -236,12 +236,13 @@ def alt_methods(state: Methods) -> str:
 def draw_methods(state: Methods, figure=None):
     """Draw the accuracy of every method, and the differences at one round. -> Figure"""
     if figure is None:
-        figure = style.figure(width=8.8, height=4.3)
+        figure = style.figure(width=8.8, height=4.6)
         with style.rc():
             left, right = figure.subplots(1, 2, width_ratios=[1.45, 1])
             _over_left(left, state.lines, "test accuracy in %")
             left.set(title="Mean and 95 % interval", xlabel="weights left")
-            left.legend(loc="lower left", fontsize=8)
+            # Below: within the axes the line that moves would cross its words.
+            left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
             left.annotate("dense", (left.get_xlim()[1], state.lines[0].value[0]), ha="right",
                           va="bottom", fontsize=8)  # fmt: skip
             figure.moving["at"] = left.axvline(
@@ -265,7 +266,7 @@ def _difference_axes(figure, ax, state):
     for y, method in enumerate(names):
         look = LOOKS[method]
         (figure.moving[f"{method} interval"],) = ax.plot(
-            [0, 0], [y, y], color=look.color, linewidth=2, animated=True
+            [0, 0], [y, y], color=look.color, linestyle="-", linewidth=2, animated=True
         )
         (figure.moving[f"{method} value"],) = ax.plot(
             [0], [y], look.marker, color=look.color, markersize=7, animated=True

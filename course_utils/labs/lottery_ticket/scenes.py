@@ -393,7 +393,7 @@ def doubts() -> Table:
     for rate in rewinding_record()["learning_rates"]:
         for words, one, other in (
             ("rewound to the start, against new weights", "ticket", "reinitialized"),
-            ("rewound to the start, against the shuffled mask", "ticket", "random"),
+            ("rewound to the start, against the random mask", "ticket", "random"),
             ("rewound to an early step, against to the start", "late", "ticket"),
         ):
             gain = rewinding_ahead(rate, one, other, last)

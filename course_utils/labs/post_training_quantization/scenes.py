@@ -183,8 +183,8 @@ def pairs_said() -> str:
     for key, about in data.result("paired_differences").record["pairs"].items():
         found = compared_pair(key)
         words.append(
-            f"{key}: {about['network']} with {about['layer']} in {about['bits']} bits has "
-            f"{found.newly_wrong - found.newly_right} right answers less of {found.n:,}, "
+            f"{key}: {about['network']} with {about['layer']} in {about['bits']} bits loses "
+            f"{found.newly_wrong - found.newly_right} right answers of {found.n:,}, "
             f"{100 * found.loss:.2f} points."
         )
     return " ".join(words)

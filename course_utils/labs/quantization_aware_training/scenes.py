@@ -330,7 +330,7 @@ def verdicts() -> Table:
     rows = []
     for name, what, measured in lecture_differences():
         real = measured.low > 0 or measured.high < 0
-        points = f"{measured.value:.2f} points ({measured.low:.2f} to {measured.high:.2f})"
+        points = f"{measured.value:.3f} points ({measured.low:.3f} to {measured.high:.3f})"
         rows.append((name, what, points, "a difference" if real else "could be chance"))
     head = ("network", "from, to", "lost (95 % interval)", "so")
     return Table("The lecture's differences, not paired", head, rows)

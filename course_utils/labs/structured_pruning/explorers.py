@@ -9,8 +9,7 @@ from course_utils.engines import float_engine
 from course_utils.labs.structured_pruning import exercises, figures, scenes
 from course_utils.machines import conversion, evaluation, fine_tuning, models
 from course_utils.numbers import channel_pruning, pruning
-from course_utils.views import style, widgets
-from course_utils.views.checks.answers import call_on_copies, why_no_number
+from course_utils.views import checks, style, widgets
 from course_utils.views.checks.measured import decimals_for, number_text
 from course_utils.views.tables import Table
 
@@ -328,38 +327,29 @@ def _mask_of(two_by_four, kernel):
 def schedule(sparsity_at) -> Table | None:
     """A student's pruning schedule that ends at 90 %."""
     parts = 0, 0.1, 0.25, 0.5, 0.75, 1
-    shares = [_share(sparsity_at, (part, 1, 0.9), 1) for part in parts]
-    if not any(shares):
+    shares = [checks.percentage(sparsity_at, (part, 1, 0.9)) for part in parts]
+    if set(shares) == {"?"}:
         print("sparsity_at gives no number yet: its sparsities will stand here.")
         return None
     return Table(
         "A schedule that ends at 90 %",
         ("share of the training", *(f"{part:.0%}" for part in parts)),
-        [("sparsity", *(share or "?" for share in shares))],
+        [("sparsity", *shares)],
     )
 
 
 def break_even(own) -> Table | None:
     """Where CSR begins to pay, by a student's formula."""
     pairs = (32, 4), (32, 8), (32, 16), (8, 4), (8, 8)
-    shares = [_share(own, pair, 0) for pair in pairs]
-    if not any(shares):
+    shares = [checks.percentage(own, pair, 0) for pair in pairs]
+    if set(shares) == {"?"}:
         print("break_even gives no number yet: its sparsities will stand here.")
         return None
     return Table(
         "From which sparsity on CSR takes fewer bits than the dense array",
         ("bits of a value", "bits of an index", "sparsity above"),
-        [(value, index, share or "?") for (value, index), share in zip(pairs, shares, strict=True)],
+        [(value, index, share) for (value, index), share in zip(pairs, shares, strict=True)],
     )
-
-
-def _share(function, arguments, decimals):
-    """What a student's function gives, as a percentage; "" if that is no number."""
-    value = call_on_copies(function, arguments).value
-    try:
-        return "" if why_no_number(value) else f"{float(value):.{decimals}%}"
-    except OverflowError:
-        return ""
 
 
 def prune_and_train_on(network, method, sparsity) -> figures.Own | None:

@@ -84,8 +84,9 @@ def _alive_axes(figure, ax, state):
         ax.bar(at, size / KIB, width=0.9, color=look.color if full else "#F6CFA8",
                hatch=look.hatch if full else "", edgecolor=style.INK, linewidth=0.5)  # fmt: skip
     ax.axhline(state.head / KIB, color=style.INK, linestyle="--", linewidth=1)
-    ax.text(len(state.operators) - 0.5, state.head / KIB, f"TFLM's head, measured: {state.head:,}",
-            ha="right", va="bottom", fontsize=9)  # fmt: skip
+    ax.annotate(f"TFLM's head, measured: {state.head:,}",
+                (len(state.operators) - 0.5, state.head / KIB), (0, 3), textcoords="offset points",
+                ha="right", va="bottom", fontsize=9)  # fmt: skip
     ax.set(ylim=(0, 1.42 * peak / KIB), ylabel="KiB alive",
            title=f"{state.network}, {state.mode}: what must be in RAM at once")  # fmt: skip
     ax.tick_params(labelbottom=False)

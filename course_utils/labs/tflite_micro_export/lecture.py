@@ -56,12 +56,13 @@ def _boards():
         Row(
             claim,
             Measured(board[f"{part}_bytes"], unit="bytes"),
-            f"{board['name']}, by its makers: {board['source']}",
+            f"{board['name']}: {words}",
+            why=f"By its makers: {board['source']}.",
         )
-        for claim, board, part in (
-            ("nano_flash", nano, "flash"),
-            ("nano_ram", nano, "ram"),
-            ("avr_flash", uno, "flash"),
-            ("avr_ram", uno, "ram"),
+        for claim, board, part, words in (
+            ("nano_flash", nano, "flash", "flash"),
+            ("nano_ram", nano, "ram", "RAM"),
+            ("avr_flash", uno, "flash", "flash"),
+            ("avr_ram", uno, "ram", "RAM"),
         )
     ]

@@ -14,10 +14,14 @@ def share_within(weights, k):
     return float(np.mean(np.abs(weights - np.mean(weights)) <= k * np.std(weights)))
 
 
+def _without_border(w, k):
+    """The share of what is nearer than k sigma: < in place of <=, beside another mistake."""
+    return np.mean(np.abs(w - np.mean(w)) < k * np.std(w))
+
+
 exercise(
     "01.share",
     share_within,
-    may_pass=("border",),  # no real weight lies exactly there
     cases=[
         (np.array([-1.5, 0.0, 0.5, 5.0]), 1.1),
         (example_kernel(1), 1.0),
@@ -25,6 +29,7 @@ exercise(
         (example_kernel(3, mean=0.1), 0.5),
         (np.array([-20.0, -19.0, -18.0, -17.0, -6.0]), 0.77),
         (np.array([[-6.0, 1.0, 1.0, 1.0, 2.0], [3.0, -2.0, 0.0, 0.0, 1.0]]), 1.5),
+        (np.array([8.0, 12.0, *[10.0] * 6]), 2.0),  # two of them exactly at the border
     ],
     mistakes=[
         Mistake(
@@ -32,6 +37,7 @@ exercise(
             (
                 lambda w, k: np.mean(np.abs(w) <= k),
                 lambda w, k: np.mean(np.abs(w - w.mean()) <= k),
+                lambda w, k: np.mean(np.abs(w - w.mean()) < k),
             ),
             "You compare the weights with k itself. k counts standard deviations: the distance to "
             "compare with is k times the sigma of these weights.",
@@ -40,6 +46,7 @@ exercise(
             "no_abs",
             (
                 lambda w, k: np.mean(w - w.mean() <= k * w.std()),
+                lambda w, k: np.mean(w - w.mean() < k * w.std()),
                 lambda w, k: np.mean(w <= k * w.std()),
                 lambda w, k: np.mean(w <= w.mean() + k * w.std()),
             ),
@@ -61,7 +68,10 @@ exercise(
         ),
         Mistake(
             "median",
-            lambda w, k: np.mean(np.abs(w - np.median(w)) <= k * w.std()),
+            (
+                lambda w, k: np.mean(np.abs(w - np.median(w)) <= k * w.std()),
+                lambda w, k: np.mean(np.abs(w - np.median(w)) < k * w.std()),
+            ),
             "You measure the distance from the median. Sigma is the spread about the mean.",
         ),
         Mistake(
@@ -107,7 +117,10 @@ exercise(
         ),
         Mistake(
             "mask",
-            lambda w, k: np.abs(w - w.mean()) <= k * w.std(),
+            (
+                lambda w, k: np.abs(w - w.mean()) <= k * w.std(),
+                lambda w, k: np.abs(w - w.mean()) < k * w.std(),
+            ),
             "You return a True or False for each weight. The share is one number: how many of "
             "them are True, of all.",
         ),
@@ -129,18 +142,21 @@ exercise(
         ),
         Mistake(
             "percent",
-            lambda w, k: 100 * share_within(w, k),
+            (lambda w, k: 100 * share_within(w, k), lambda w, k: 100 * _without_border(w, k)),
             "That is a percentage. A share lies between 0 and 1.",
         ),
         Mistake(
             "count",
-            lambda w, k: share_within(w, k) * w.size,
+            (
+                lambda w, k: share_within(w, k) * w.size,
+                lambda w, k: _without_border(w, k) * w.size,
+            ),
             "That is how many weights lie within. A share is that count divided by the number of "
             "weights.",
         ),
         Mistake(
             "outside",
-            lambda w, k: 1 - share_within(w, k),
+            (lambda w, k: 1 - share_within(w, k), lambda w, k: 1 - _without_border(w, k)),
             "That is the share outside: the comparison points the wrong way.",
         ),
         Mistake(

@@ -31,7 +31,7 @@ from course_utils.views.checks.ledger import Ledger, Prediction, Try
 from course_utils.views.checks.measured import Measured
 from course_utils.views.checks.prediction import PredictionWidget, predict
 from course_utils.views.checks.scoreboard import Scoreboard, scoreboard
-from course_utils.views.checks.yours import yours
+from course_utils.views.checks.yours import percentage, yours
 
 __all__ = [
     "NOT_ATTEMPTED",
@@ -57,6 +57,7 @@ __all__ = [
     "exercise",
     "judge",
     "not_yet",
+    "percentage",
     "predict",
     "scoreboard",
     "yours",

@@ -164,7 +164,7 @@ _VALUES = [
     ("kilo_for_kibi", "with 1,000 where 1,024 belongs", lambda v: _numbers(v) * 1000 / 1024),
     ("kibi_for_kilo", "with 1,024 where 1,000 belongs", lambda v: _numbers(v) * 1024 / 1000),
     ("doubled", "twice too large", lambda v: 2 * _numbers(v)),
-    ("halved", "half too large", lambda v: _numbers(v) / 2),
+    ("halved", "half as large", lambda v: _numbers(v) / 2),
     ("fourfold", "four times too large", lambda v: 4 * _numbers(v)),
     ("quarter", "four times too small", lambda v: _numbers(v) / 4),
     ("reciprocal", "upside down: 1 divided by it", lambda v: 1 / _numbers(v)),

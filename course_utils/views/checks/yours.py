@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from course_utils.views.checks import exercises
-from course_utils.views.checks.answers import call_on_copies, error_line
+from course_utils.views.checks.answers import call_on_copies, error_line, why_no_number
 
 
 def yours(id: str, answer: Callable, shipped: Callable) -> Callable:
@@ -38,3 +38,16 @@ def yours(id: str, answer: Callable, shipped: Callable) -> Callable:
 
     run.__name__ = name
     return run
+
+
+def percentage(function: Callable, arguments: tuple, decimals: int = 1) -> str:
+    """What a student's function gives for these arguments, as a percentage; "?" for no number.
+
+    >>> percentage(lambda part, whole: part / whole, (1, 8)), percentage(lambda: ..., ())
+    ('12.5%', '?')
+    """
+    value = call_on_copies(function, arguments).value
+    try:
+        return "?" if why_no_number(value) else f"{float(value):.{decimals}%}"
+    except (OverflowError, TypeError, ValueError):
+        return "?"

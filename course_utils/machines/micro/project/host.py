@@ -7,11 +7,13 @@ program invokes the network, the interpreter that is installed here answers.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +64,7 @@ def self_test(directory: str | os.PathLike, tflite: bytes, arena: int = 0) -> Se
         program = Path(temporary) / "self_test"
         command = [
             next(filter(None, map(shutil.which, COMPILERS))), "-std=c++14", "-w",
-            "-I", STANDIN, *_definitions(graph, arena),
+            "-I", STANDIN, *definitions(graph, arena),
             directory / "main.cpp", *sources, STANDIN / "interpreter.cpp", "-o", program,
         ]  # fmt: skip
         done = subprocess.run(
@@ -72,11 +74,19 @@ def self_test(directory: str | os.PathLike, tflite: bytes, arena: int = 0) -> Se
             errors = [line for line in done.stderr.splitlines() if "error" in line]
             first = (errors or ["The compiler stopped."])[0]
             return SelfTest(False, (first.replace(f"{directory}{os.sep}", ""),), False)
-        return _run(program, graph)
+        code, lines = run_program(program, graph)
+    if not lines or lines[-1] not in ("PASS", "FAIL"):
+        lines = [*lines, f"The program ended without a verdict (code {code})."]
+    return SelfTest(code == 0 and lines[-1] == "PASS", tuple(lines), True)
 
 
-def _definitions(graph, arena):
-    found = [f"-DSTANDIN_ARENA={arena}", "-DSTANDIN_TFLITE_MICRO"]
+def definitions(graph: tflite_file.Graph, arena: int, moved: bool = True) -> list[str]:
+    """What the compiler tells the stand-in headers of a network.
+
+    arena: the smallest that the network takes, bytes; 0 for any.
+    moved: TFLM's names are in `tflite::micro`, as since 2026; False: in `tflite`, as before.
+    """
+    found = [f"-DSTANDIN_ARENA={arena}", *(["-DSTANDIN_TFLITE_MICRO"] if moved else [])]
     for role, index in (("INPUT", graph.inputs[0]), ("OUTPUT", graph.outputs[0])):
         tensor = graph.tensors[index]
         size = tensor.size * np.dtype(tensor.type).itemsize
@@ -85,18 +95,23 @@ def _definitions(graph, arena):
     return found
 
 
-def _run(program, graph):
+def run_program(
+    program: Path, graph: tflite_file.Graph, answer: Callable | None = None, **environment: str
+) -> tuple[int, list[str]]:
+    """Run a built program; whenever it invokes the network, `answer` does. -> (exit code, lines)
+
+    answer: a function of the input's codes; TFLM, or the integer engine where that is missing.
+    """
     tensor = graph.tensors[graph.inputs[0]]
     size = tensor.size * np.dtype(tensor.type).itemsize
-    answer = (
-        integer_engine.IntegerModel(graph).run
-        if interpreter.missing()
-        else lambda x: interpreter.run(graph, x)
-    )
+    if answer is None and interpreter.missing():
+        answer = integer_engine.IntegerModel(graph).run
+    elif answer is None:
+        answer = functools.partial(interpreter.run, graph)
     ask, asked = os.pipe()
     process = subprocess.Popen(
         [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        pass_fds=[asked], env={**os.environ, "STANDIN_ASK": str(asked)},
+        pass_fds=[asked], env={**os.environ, "STANDIN_ASK": str(asked), **environment},
     )  # fmt: skip
     os.close(asked)
     stop = threading.Timer(TIMEOUT, process.kill)  # a changed program may never end
@@ -111,6 +126,4 @@ def _run(program, graph):
             process.stdin.close()
     finally:
         stop.cancel()
-    if not lines or lines[-1] not in ("PASS", "FAIL"):
-        lines = [*lines, f"The program ended without a verdict (code {process.returncode})."]
-    return SelfTest(process.returncode == 0 and lines[-1] == "PASS", tuple(lines), True)
+    return process.returncode, lines
