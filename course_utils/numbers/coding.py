@@ -95,7 +95,7 @@ def encode_gaps(weights):
 def decode_gaps(encoded, count):
     """Return the `count` float32 weights, flat, from `encode_gaps`."""
     entries = len(encoded) // 5
-    gaps = np.frombuffer(encoded[:entries], np.uint8).astype(np.int64)
+    gaps = np.frombuffer(encoded[:entries], np.uint8).astype(np.intp)
     weights = np.zeros(count, dtype="<f4")
     weights[np.cumsum(gaps + 1) - 1] = np.frombuffer(encoded[entries:], dtype="<f4")
     return weights
@@ -166,9 +166,9 @@ def _pack(indices, bits):
 
 def _unpack(packed, count, bits):
     if bits > 4:
-        return np.frombuffer(packed, f"<u{bits // 8}").astype(np.int64)
+        return np.frombuffer(packed, f"<u{bits // 8}").astype(np.intp)
     halves = np.frombuffer(packed, np.uint8)
-    return np.stack([halves >> 4, halves & 15], axis=1).ravel()[:count].astype(np.int64)
+    return np.stack([halves >> 4, halves & 15], axis=1).ravel()[:count].astype(np.intp)
 
 
 ENCODERS = {

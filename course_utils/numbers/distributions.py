@@ -105,4 +105,4 @@ def float32_exponents(weights):
     array([127, 126, 126, 128])
     """
     bits = np.ascontiguousarray(weights, dtype=np.float32).view(np.uint32)
-    return (bits >> 23 & 0xFF).astype(np.int64)
+    return (bits >> 23 & 0xFF).astype(np.intp)  # np.bincount takes no int64 on a 32-bit Python

@@ -1,0 +1,3 @@
+"""Notebook 10: Deep Compression: prune, share, code, every byte counted, and run in TFLM."""
+
+NUMBER = "10"
