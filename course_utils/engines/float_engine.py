@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.engines import blas
+from course_utils import env
+from course_utils.engines import blas, layer_specs, limits
 
 Layers = Sequence[Mapping[str, Any]]
 Weights = Mapping[str, np.ndarray]
@@ -28,8 +29,8 @@ def forward(layers: Layers, weights: Weights, x: np.ndarray) -> np.ndarray:
     """Output of the last layer for inputs `x`, shape (n, ...), as float32.
 
     Part of a network is a network too: `forward(layers[4:], weights, features)` goes on from
-    features computed before. Raises ValueError for an unknown op, a missing weight or an input
-    that doesn't fit.
+    features computed before. Raises ValueError for a spec that `layer_specs.check` refuses, a
+    weight that is missing, has another shape or is not asked for, and an input that doesn't fit.
 
     >>> layers = [{"op": "dense", "name": "d", "units": 1, "activation": "relu"}]
     >>> weights = {"d/kernel": np.float32([[1.0], [-2.0]]), "d/bias": np.float32([0.5])}
@@ -46,15 +47,23 @@ def by_batches(function, x: np.ndarray) -> np.ndarray:
     """What the function makes of x, shape (n, ...), given to it `BATCH` inputs at a time.
 
     Each processor takes batches of its own: NumPy lets go of Python's lock, and one BLAS thread
-    for each is quicker than several that wait for one another.
+    for each is quicker than several that wait for one another. A browser has no threads for it.
     """
+    batches = _batches(_float32(x))
+    if env.IN_BROWSER:
+        return np.concatenate([function(batch) for batch in batches])
     with blas.one_thread(), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return np.concatenate(list(pool.map(function, _batches(_float32(x)))))
+        return np.concatenate(list(pool.map(function, batches)))
 
 
 def trace(layers: Layers, weights: Weights, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Output of every layer by name, each (n, ...) float32. Keeps them all: mind the memory."""
+    """Output of every layer by name, each (n, ...) float32. Keeps them all: mind the memory.
+
+    Raises ValueError as `forward` does, and for two layers of one name.
+    """
     activations: dict[str, list[np.ndarray]] = {layer["name"]: [] for layer in layers}
+    if len(activations) < len(layers):
+        raise ValueError("Two layers have one name, so their outputs can't be told apart by name.")
     with blas.one_thread():
         for batch in _batches(_float32(x)):
             for layer in layers:
@@ -64,24 +73,46 @@ def trace(layers: Layers, weights: Weights, x: np.ndarray) -> dict[str, np.ndarr
 
 
 def predict(layers: Layers, weights: Weights, x: np.ndarray) -> np.ndarray:
-    """The class with the largest output for each input, int64 of shape (n,)."""
-    return forward(layers, weights, x).argmax(axis=1)
+    """The class that a classifier answers for each input, int64 of shape (n,).
+
+    Raises ValueError as `forward` and `answers` do.
+    """
+    return answers(layers, forward(layers, weights, x))
+
+
+def answers(layers: Layers, outputs: np.ndarray) -> np.ndarray:
+    """The class that each row of a network's outputs (n, classes) means, int64 of shape (n,).
+
+    It is the largest of several outputs. A single output tells class 1 from class 0: a sigmoid
+    above 0.5 or a logit above 0. Raises ValueError for outputs of another shape, and for a single
+    one that is neither.
+
+    >>> answers([{"op": "sigmoid", "name": "s"}], np.float32([[0.2], [0.7]]))
+    array([0, 1])
+    """
+    if outputs.ndim != 2 or outputs.shape[1] == 0:
+        raise ValueError(
+            f"A classifier's outputs have the shape (n, classes), not {outputs.shape}: end the "
+            "network in a dense layer, or flatten what it gives."
+        )
+    if outputs.shape[1] > 1:
+        return outputs.argmax(axis=1)
+    kind = layer_specs.output_kind(layers)
+    if kind == "softmax":
+        raise ValueError("A softmax over one output is always 1: use a sigmoid, or two outputs.")
+    return (outputs[:, 0] > (0.5 if kind == "sigmoid" else 0)).astype(np.int64)
 
 
 def apply(layer: Mapping[str, Any], weights: Weights, x: np.ndarray) -> np.ndarray:
-    """One layer, its activation included."""
-    op = layer["op"]
-    if op == "conv2d":
-        y = conv2d(x, _weight(layer, weights, "kernel"), _bias(layer, weights), *_window(layer))
-    elif op == "depthwise_conv2d":
-        kernel, bias = _weight(layer, weights, "kernel"), _bias(layer, weights)
-        y = depthwise_conv2d(x, kernel, bias, *_window(layer))
+    """One layer, its activation included. Raises ValueError as `forward` does."""
+    own, op = _own_weights(layer, weights, x), layer["op"]
+    if op in ("conv2d", "depthwise_conv2d"):
+        convolve = {"conv2d": conv2d, "depthwise_conv2d": depthwise_conv2d}[op]
+        y = convolve(x, own["kernel"], own.get("bias"), *_window(layer))
     elif op == "dense":
-        y = dense(x, _weight(layer, weights, "kernel"), _bias(layer, weights))
+        y = dense(x, own["kernel"], own.get("bias"))
     elif op == "batch_norm":
-        names = ("gamma", "beta", "moving_mean", "moving_variance")
-        values = (_weight(layer, weights, name) for name in names)
-        y = batch_norm(x, *values, layer.get("epsilon", 1e-3))
+        y = batch_norm(x, *own.values(), layer.get("epsilon", 1e-3))
     elif op == "max_pool2d":
         y = max_pool2d(x, layer["kernel"], *_window(layer))
     elif op == "average_pool2d":
@@ -90,16 +121,10 @@ def apply(layer: Mapping[str, Any], weights: Weights, x: np.ndarray) -> np.ndarr
         y = x.mean(axis=(1, 2))
     elif op == "flatten":
         y = x.reshape(len(x), -1)
-    elif op in ACTIVATIONS:
-        y = ACTIVATIONS[op](x)
     else:
-        raise ValueError(f"{layer.get('name', '?')}: unknown op {op!r}.")
+        y = ACTIVATIONS[op](x)
     activation = layer.get("activation")
-    if activation is None:
-        return y
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"{layer['name']}: unknown activation {activation!r}.")
-    return ACTIVATIONS[activation](y)
+    return y if activation is None else ACTIVATIONS[activation](y)
 
 
 # --- the layers -----------------------------------------------------------------------------
@@ -114,6 +139,10 @@ def conv2d(x, kernel, bias=None, strides=(1, 1), padding="valid"):
     if x.ndim != 4 or x.shape[-1] != channels:
         raise ValueError(f"A kernel {kernel.shape} can't read an input of shape {x.shape}.")
     patches = windows(x, (kh, kw), strides, padding)
+    if patches.nbytes > limits.MEMORY and len(x) > 1:
+        parts = x[: len(x) // 2], x[len(x) // 2 :]
+        return np.concatenate([conv2d(part, kernel, bias, strides, padding) for part in parts])
+    limits.require(f"What a kernel {kernel.shape} sees of an input", patches.nbytes)
     y = patches.reshape(-1, kh * kw * channels) @ kernel.reshape(-1, filters)
     y = y.reshape(*patches.shape[:3], filters)
     return y if bias is None else y + bias
@@ -178,7 +207,12 @@ def softmax(x):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-ACTIVATIONS = {"relu": relu, "relu6": relu6, "softmax": softmax}
+def sigmoid(x):
+    """1 / (1 + exp(-x)), written with tanh so that nothing overflows."""
+    return 0.5 + 0.5 * np.tanh(x / 2)
+
+
+ACTIVATIONS = {"relu": relu, "relu6": relu6, "sigmoid": sigmoid, "softmax": softmax}
 
 
 # --- windows --------------------------------------------------------------------------------
@@ -199,6 +233,9 @@ def windows(x, kernel, strides, padding, fill=0.0):
     (kh, kw), (sh, sw) = kernel, strides
     if padding == "same":
         rows, columns = same_padding(x.shape[1], kh, sh), same_padding(x.shape[2], kw, sw)
+        padded = x.nbytes * (1 + sum(rows) / x.shape[1]) * (1 + sum(columns) / x.shape[2])
+        if padded > 4 * x.nbytes:  # else it is as large as what is there already
+            limits.require(f"The border of a {kh} x {kw} window around {x.shape}", round(padded))
         if any(rows + columns):
             x = np.pad(x, ((0, 0), rows, columns, (0, 0)), constant_values=fill)
     elif padding != "valid":
@@ -219,19 +256,26 @@ def taps(view):
 
 
 def _window(layer):
-    default = layer["kernel"] if layer["op"].endswith("pool2d") else (1, 1)
-    return layer.get("strides", default), layer.get("padding", "valid")
+    return layer_specs.strides_of(layer), layer.get("padding", "valid")
 
 
-def _weight(layer, weights, key):
-    name = f"{layer['name']}/{key}"
-    if name not in weights:
-        raise ValueError(f"The weight {name} is missing.")
-    return weights[name]
-
-
-def _bias(layer, weights):
-    return _weight(layer, weights, "bias") if layer.get("use_bias", True) else None
+def _own_weights(layer, weights, x):
+    """{"kernel": array, ...}: what the layer asks for, in the shapes that it asks for."""
+    shapes = layer_specs.describe_layer(layer, x.shape[1:]).weight_shapes
+    own = {}
+    for name, shape in shapes.items():
+        if name not in weights:
+            raise ValueError(f"The weight {name} is missing.")
+        own[name.split("/")[1]] = value = np.asarray(weights[name], np.float32)
+        if value.shape != shape:
+            raise ValueError(f"{name} has the shape {value.shape}; its layer asks for {shape}.")
+    prefix = f"{layer['name']}/"
+    left = [name for name in weights if name.startswith(prefix) and name not in shapes]
+    if left:
+        raise ValueError(
+            f"{', '.join(left)} would not be used: the layer's description does not ask for it."
+        )
+    return own
 
 
 def _float32(x):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from course_utils.engines import float_engine
+from course_utils.engines import float_engine, layer_specs
 from course_utils.numbers.quantization import (
     QParams,
     choose_qparams,
@@ -32,8 +32,8 @@ WEIGHT_SCHEMES = {
 }
 INPUT = "input"  # the name of the network's input among the quantized tensors
 
-_WITH_KERNEL = ("conv2d", "depthwise_conv2d", "dense")
-_SAME_CODES = ("max_pool2d", "average_pool2d", "flatten", "softmax")
+# Their outputs need no range: the codes of the input, or the fixed scale of a probability.
+_SAME_CODES = ("max_pool2d", "average_pool2d", "flatten", *layer_specs.PROBABILITIES)
 
 
 def fold_batch_norm(layers, weights):
@@ -44,28 +44,35 @@ def fold_batch_norm(layers, weights):
 
         f = gamma / sqrt(variance + epsilon)      w' = w * f      b' = beta + (b - mean) * f
 
-    An activation that is a layer of its own (relu, relu6) moves into the layer before it, as in
-    a .tflite file. Raises ValueError for a batch normalization that follows no convolution.
+    An activation that is a layer of its own (relu, relu6) moves into the layer before it, and a
+    softmax or sigmoid in a layer becomes one of its own, as in a .tflite file. Raises ValueError
+    for a batch normalization that follows no convolution, a missing weight, and a layer that
+    `layer_specs.check` refuses.
     """
     folded, folded_weights = [], {}
-    for layer in layers:
+    for layer in _apart(layers):
         before = folded[-1] if folded else {"op": None}
         if layer["op"] == "batch_norm":
-            if before["op"] not in _WITH_KERNEL or before.get("activation"):
-                raise ValueError(f"{layer['name']} follows no layer that it can be folded into.")
+            if before["op"] not in layer_specs.AFFINE or before.get("activation"):
+                raise ValueError(
+                    f"{layer['name']} follows no layer that it can be folded into: put it behind "
+                    "a convolution or dense layer, and the activation behind it."
+                )
             kernel, bias = f"{before['name']}/kernel", f"{before['name']}/bias"
             gamma, beta, mean, variance = (
-                weights[f"{layer['name']}/{key}"]
+                _weight(weights, f"{layer['name']}/{key}")
                 for key in ("gamma", "beta", "moving_mean", "moving_variance")
             )
             factor = gamma / np.sqrt(variance + np.float32(layer.get("epsilon", 1e-3)))
             depthwise = before["op"] == "depthwise_conv2d"
-            folded_weights[kernel] = weights[kernel] * (factor[:, None] if depthwise else factor)
-            folded_weights[bias] = beta + (weights.get(bias, 0) - mean) * factor
+            own = _weight(folded_weights, bias) if before.get("use_bias", True) else 0
+            factors = factor[:, None] if depthwise else factor
+            folded_weights[kernel] = _weight(folded_weights, kernel) * factors
+            folded_weights[bias] = beta + (own - mean) * factor
             folded[-1] = {**before, "use_bias": True}
         elif (
             layer["op"] in ("relu", "relu6")
-            and before["op"] in _WITH_KERNEL
+            and before["op"] in layer_specs.AFFINE
             and not before.get("activation")
         ):
             folded[-1] = {**before, "activation": layer["op"]}
@@ -75,6 +82,24 @@ def fold_batch_norm(layers, weights):
             own = {key: value for key, value in weights.items() if key.startswith(prefix)}
             folded_weights.update(own)
     return tuple(folded), folded_weights
+
+
+def _apart(layers):
+    """The layers, a softmax or sigmoid that stands in one as a layer of its own."""
+    for layer in layers:
+        layer_specs.check(layer)
+        activation = layer.get("activation")
+        if activation in layer_specs.PROBABILITIES:
+            yield {key: value for key, value in layer.items() if key != "activation"}
+            yield {"op": activation, "name": f"{layer['name']}_{activation}"}
+        else:
+            yield dict(layer)
+
+
+def _weight(weights, name):
+    if name not in weights:
+        raise ValueError(f"The weight {name} is missing.")
+    return weights[name]
 
 
 def channel_axis(layer) -> int:
@@ -107,9 +132,9 @@ def quantize_kernels(layers, weights, num_bits=8, scheme="per channel, symmetric
     """Return the weights with each kernel as it is after quantizing and dequantizing.
 
     only: names of layers; None: all. Biases stay as they are (LiteRT keeps them in 32 bits).
-    Raises ValueError for a name that no layer with a kernel has.
+    Raises ValueError for a name that no layer with a kernel has, and a missing kernel.
     """
-    with_kernel = [layer for layer in layers if layer["op"] in _WITH_KERNEL]
+    with_kernel = [layer for layer in layers if layer["op"] in layer_specs.AFFINE]
     names = {layer["name"] for layer in with_kernel}
     if unknown := set(only or ()) - names:
         raise ValueError(f"No kernel in {', '.join(sorted(unknown))}: choose from {names}.")
@@ -117,17 +142,21 @@ def quantize_kernels(layers, weights, num_bits=8, scheme="per channel, symmetric
     for layer in with_kernel:
         if only is None or layer["name"] in only:
             name = f"{layer['name']}/kernel"
-            qparams = kernel_qparams(layer, weights[name], num_bits, scheme)
-            quantized[name] = dequantize(quantize(weights[name], qparams), qparams)
+            kernel = _weight(weights, name)
+            qparams = kernel_qparams(layer, kernel, num_bits, scheme)
+            quantized[name] = dequantize(quantize(kernel, qparams), qparams)
     return quantized
 
 
 def quantized_tensors(layers) -> list[str]:
     """The activations that get a scale of their own: the input and most layers' outputs.
 
-    Pooling and reshaping keep the codes of their input; softmax has a fixed scale in LiteRT and
-    does not change which class is largest.
+    Pooling and reshaping keep the codes of their input; softmax and sigmoid have a fixed scale in
+    LiteRT and do not change which class is largest. Raises ValueError for a layer that is called
+    as the input is.
     """
+    if any(layer["name"] == INPUT for layer in layers):
+        raise ValueError(f"{INPUT!r} is the network's input here: give the layer another name.")
     return [INPUT, *(layer["name"] for layer in layers if layer["op"] not in _SAME_CODES)]
 
 
@@ -155,8 +184,12 @@ def activation_qparams(ranges: Mapping[str, tuple], num_bits=8, symmetric=False)
 def forward(layers, weights, x, qparams: Mapping[str, QParams]) -> np.ndarray:
     """Like `float_engine.forward`, each output that has an entry in qparams rounded to its codes.
 
-    Give weights from `quantize_kernels` to have both quantized.
+    Give weights from `quantize_kernels` to have both quantized. Raises ValueError as
+    `float_engine.forward` does, and for qparams that belong to no tensor of the network.
     """
+    names = {INPUT, *(layer["name"] for layer in layers)}
+    if unknown := sorted(set(qparams) - names):
+        raise ValueError(f"No layer is called {', '.join(unknown)}, so nothing would be rounded.")
     return float_engine.by_batches(
         lambda batch: continue_from(layers, weights, batch, qparams, INPUT), x
     )

@@ -1,4 +1,4 @@
-"""Run an int8 `.tflite` file with integer arithmetic, in NumPy, equal to TFLM bit for bit.
+"""Run an int8 or int16x8 `.tflite` file with integers, in NumPy, equal to TFLM bit for bit.
 
 On a microcontroller the network of the paper's equation (Jacob et al. 2018, equation 4)
 
@@ -11,8 +11,11 @@ the real factor M = S1 S2 / S3 becomes a multiplier and a shift, both integers:
 
 Weights are symmetric (Z2 = 0), and Z1 sum_k q2 is known before any input is: it goes into the
 bias. `arithmetic` has these few lines, as in the kernels of TFLM and LiteRT; start there.
-`IntegerModel` (`model`) runs a whole network with them, many inputs at a time: `layers` and
-`kernels` prepare each operator, and `softmax` computes with exponentials in fixed point.
+`IntegerModel` (`model`) runs a whole network with them, many inputs at a time. `kernels` lists
+the operators, each a function in the file of its family: `layers` with weights, `activations`,
+`elementwise`, `products`, `pooling`, `shapes`, `resizing`, `recurrent`, and `softmax`, which
+computes with exponentials in fixed point (`fixed_point`). `state` is what a network remembers from
+one input to the next, `constants` what is computed once, at loading.
 
 Where the engine is quick it is so without being approximate: int8 products are added up by the
 matrix multiplication of floating point, whose sums are exact as long as no partial sum needs
@@ -24,6 +27,7 @@ from course_utils.engines.integer_engine.arithmetic import (
     activation_range,
     multiply_by_quantized_multiplier,
     quantize_multiplier,
+    quantize_multipliers,
     requantize,
     rounding_divide_by_power_of_two,
     rounding_doubling_high_multiply,
@@ -37,6 +41,7 @@ __all__ = [
     "activation_range",
     "multiply_by_quantized_multiplier",
     "quantize_multiplier",
+    "quantize_multipliers",
     "requantize",
     "rounding_divide_by_power_of_two",
     "rounding_doubling_high_multiply",

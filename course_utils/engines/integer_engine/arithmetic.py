@@ -26,6 +26,11 @@ def quantize_multiplier(real):
     return multiplier, shift
 
 
+def quantize_multipliers(reals):
+    """Return (multipliers, shifts) of several factors, one a channel: two int64 arrays."""
+    return np.array([quantize_multiplier(real) for real in reals], np.int64).reshape(-1, 2).T
+
+
 def rounding_doubling_high_multiply(a, b):
     """Return a * b / 2^31 to the nearest integer, halves up: the upper word of 2 a b.
 
@@ -59,14 +64,52 @@ def multiply_by_quantized_multiplier(x, multiplier, shift):
     return rounding_divide_by_power_of_two(product, np.maximum(-shift, 0))
 
 
-def requantize(accumulator, multiplier, shift, zero_point, qmin=-128, qmax=127):
+def multiply_int64_by_quantized_multiplier(x, multiplier, shift):
+    """Return x * multiplier * 2^(shift - 31), rounded once, as TFLM's kernels for int16 round it.
+
+    Their sums are int64, so the multiplier keeps only 15 bits: the product then fits 64.
+    x: int64 array, |x| < 2^47. multiplier, shift: as above, shift below 8.
+
+    >>> multiply_int64_by_quantized_multiplier(np.array([1000, -1000]), *quantize_multiplier(0.75))
+    array([ 750, -750])
+    """
+    total = 15 - np.asarray(shift, np.int64)
+    product = np.asarray(x, np.int64) * reduced_to_15_bits(multiplier)
+    return wrap_int32((product + (np.int64(1) << (total - 1))) >> total)
+
+
+def reduced_to_15_bits(multiplier):
+    return np.minimum((np.asarray(multiplier, np.int64) + 2**15) >> 16, 2**15 - 1)
+
+
+def requantize(accumulator, multiplier, shift, zero_point, qmin=-128, qmax=127, dtype=np.int8):
     """Return int8 codes of int32 sums: scale, move to the output's zero point, saturate.
 
     >>> requantize(np.array([-900, 50, 900]), *quantize_multiplier(0.1), zero_point=3)
     array([-87,   8,  93], dtype=int8)
     """
     codes = multiply_by_quantized_multiplier(accumulator, multiplier, shift) + zero_point
-    return np.clip(wrap_int32(codes), qmin, qmax).astype(np.int8)
+    return np.clip(wrap_int32(codes), qmin, qmax).astype(dtype)
+
+
+def requantize_int64(accumulator, multiplier, shift, qmin=-(2**15), qmax=2**15 - 1):
+    """Return int16 codes of int64 sums; int16 activations have the zero point 0.
+
+    >>> requantize_int64(np.array([-900, 50, 900_000]), *quantize_multiplier(0.1))
+    array([  -90,     5, 32767], dtype=int16)
+    """
+    codes = multiply_int64_by_quantized_multiplier(accumulator, multiplier, shift)
+    return np.clip(codes, qmin, qmax).astype(np.int16)
+
+
+def saturate(values, type_name):
+    """Return int32 values as codes of a type; those beyond its ends are put at its ends.
+
+    >>> saturate(np.array([-900, 50, 900]), "int8")
+    array([-128,   50,  127], dtype=int8)
+    """
+    limits = np.iinfo(type_name)
+    return np.clip(wrap_int32(values), limits.min, limits.max).astype(type_name)
 
 
 def activation_range(activation, qparams):
@@ -93,4 +136,4 @@ def code_of(real, qparams):
 
 def wrap_int32(x):
     """Let int64 values overflow as an int32 register does."""
-    return ((x + 2**31) & (2**32 - 1)) - 2**31
+    return ((np.asarray(x, np.int64) + 2**31) & (2**32 - 1)) - 2**31

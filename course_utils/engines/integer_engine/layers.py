@@ -6,9 +6,15 @@ import math
 
 import numpy as np
 
-from course_utils.engines.integer_engine.arithmetic import quantize_multiplier, requantize
-from course_utils.engines.integer_engine.checked import Prepared
+from course_utils.engines.integer_engine.arithmetic import (
+    quantize_multipliers,
+    reduced_to_15_bits,
+    requantize,
+    requantize_int64,
+)
+from course_utils.engines.integer_engine.checked import INT8_AND_16, Prepared
 from course_utils.engines.integer_engine.windows import Window
+from course_utils.engines.limits import CALL
 
 
 class Requantize:
@@ -33,8 +39,7 @@ class Requantize:
     BLOCK = 2**16  # values at a time: their copies stay in the cache
 
     def __init__(self, bias, real_multipliers, largest, zero_point, qmin, qmax, repeat):
-        pairs = [quantize_multiplier(real) for real in real_multipliers]
-        self.multiplier, self.shift = np.array(pairs, np.int64).reshape(-1, 2).T
+        self.multiplier, self.shift = quantize_multipliers(real_multipliers)
         self.bias, self.zero_point, self.qmin, self.qmax = bias, zero_point, qmin, qmax
         right = np.maximum(-self.shift, 0)
         fits_int32 = largest < np.ldexp(2.0**31, -np.maximum(self.shift, 0))
@@ -83,18 +88,86 @@ class Requantize:
         return out
 
 
-def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
+class RequantizeInt64:
+    """`requantize_int64` for one layer, bias included, in float64 where that is exact.
+
+    A sum times the 15 bits of a multiplier is exact below 2^53, and one half more, which makes
+    floor round to the nearest, too. Where a sum could be larger all takes `requantize_int64`.
+    """
+
+    BLOCK = 2**16  # values at a time: their copies stay in the cache
+
+    def __init__(self, bias, real_multipliers, largest, qmin, qmax):
+        self.multiplier, self.shift = quantize_multipliers(real_multipliers)
+        self.bias, self.qmin, self.qmax = bias, qmin, qmax
+        reduced = reduced_to_15_bits(self.multiplier).astype(np.float64)
+        self.factor = np.ldexp(reduced, self.shift - 15)
+        self.is_exact = (largest * reduced).max() < 2**52 and (largest * self.factor).max() < 2**30
+
+    def __call__(self, sums):
+        """sums: array (n, channels) of whole numbers, before the bias -> int16 (n, channels)."""
+        out = np.empty(sums.shape, np.int16)
+        step = max(1, self.BLOCK // sums.shape[1])
+        for start in range(0, len(sums), step):
+            part = sums[start : start + step]
+            if self.is_exact:
+                real = part + self.bias.astype(np.float64)
+                real *= self.factor
+                real += 0.5
+                codes = np.floor(real, out=real)
+                out[start : start + step] = np.clip(codes, self.qmin, self.qmax, out=codes)
+            else:
+                accumulator = part.astype(np.int64) + self.bias
+                out[start : start + step] = requantize_int64(
+                    accumulator, self.multiplier, self.shift, self.qmin, self.qmax
+                )
+        return out
+
+
+class RequantizeInt16:
+    """`requantize` to int16 for one layer, bias included: sums in int32 of int16 activations."""
+
+    def __init__(self, bias, real_multipliers, qmin, qmax):
+        self.multiplier, self.shift = quantize_multipliers(real_multipliers)
+        self.bias, self.limits = bias, (qmin, qmax)
+
+    def __call__(self, sums):
+        accumulator = sums.astype(np.int64) + self.bias
+        return requantize(accumulator, self.multiplier, self.shift, 0, *self.limits, dtype=np.int16)
+
+
+def _convolve(checked, weights, x, y, real_multipliers, sums_of):
     """The common part of the layers with weights: weights (K, units), int64."""
-    largest_part = np.abs(weights).sum(axis=0) * 128  # no partial sum of q1 q2 exceeds this
-    exact = np.float32 if largest_part.max() < 2**24 else np.float64
-    largest = np.abs(weights).sum(axis=0) * 255 + np.abs(bias)
-    total_bias = bias - x.qparams.zero_point * weights.sum(axis=0)
+    sum_type = _sum_type(checked, x)
+    bias = checked.bias(weights.shape[1], type_name=sum_type)
+    lowest = int(np.iinfo(x.type).min)
+    magnitude = np.abs(weights).sum(axis=0)
+    # No partial sum of q1 q2 exceeds this.
+    exact = np.float32 if (magnitude * -lowest).max() < 2**24 else np.float64
     qmin, qmax = checked.activation(y)
     shape = y.shape[1:]
-    repeat = shape[-2] if len(shape) > 1 else 1
-    finish = Requantize(
-        total_bias, real_multipliers, largest, y.qparams.zero_point, qmin, qmax, repeat
-    )
+    if x.type == "int8":
+        checked.take(kept=24 * y.size // max(1, math.prod(shape[:-2])))  # Requantize's three rows
+        total_bias = bias - x.qparams.zero_point * weights.sum(axis=0)
+        largest = magnitude * 255 + np.abs(bias)
+        repeat = shape[-2] if len(shape) > 1 else 1
+        finish = Requantize(
+            total_bias, real_multipliers, largest, y.qparams.zero_point, qmin, qmax, repeat
+        )
+    else:
+        checked.require(
+            x.zero_point[0] == y.zero_point[0] == 0,
+            "works on int16 with a zero point that is not 0",
+        )
+        if sum_type == "int32":
+            finish = RequantizeInt16(bias, real_multipliers, qmin, qmax)
+        else:
+            largest = magnitude * -lowest + np.abs(bias.astype(np.float64))
+            checked.require(largest.max() < 2**47, "has sums that 47 bits don't hold")
+            checked.require(
+                max(real_multipliers) < 128, "has an output scale far below its inputs' scales"
+            )
+            finish = RequantizeInt64(bias, real_multipliers, largest, qmin, qmax)
     sums = sums_of(exact)
 
     def run(q):
@@ -103,15 +176,29 @@ def _convolve(checked, weights, bias, x, y, real_multipliers, sums_of):
     return run
 
 
-def _real_multipliers(x, weights, y, units):
+def _sum_type(checked, x):
+    """The integers that a layer adds up in: for int16 activations that is up to its biases."""
+    if x.type == "int8":
+        return "int32"
+    bias = checked.tensor(2)
+    stored = checked.options.get("quantized_bias_type") if bias is None else bias.type
+    return "int32" if stored == "int32" else "int64"
+
+
+def real_multipliers_of(x, weights, y, units):
     """S1 S2 / S3 for each output channel, in float64 as the kernels compute it."""
     scales = np.broadcast_to(weights.scale, units).astype(np.float64)
     return float(x.scale[0]) * scales / float(y.scale[0])
 
 
+def _ends(checked, rank=None):
+    x = checked.input(rank=rank, types=INT8_AND_16)
+    return x, checked.output(rank=rank, types=(x.type,))
+
+
 def conv_2d(checked):
     checked.count(2, 3)
-    x, y = checked.input(rank=4), checked.output(rank=4)
+    x, y = _ends(checked, rank=4)
     filters = checked.weights(rank=4, channel_axis=0)
     units, kh, kw, channels = filters.shape
     checked.require(
@@ -119,6 +206,11 @@ def conv_2d(checked):
         f"has filters for {channels} channels and an input of {x.shape[3]} (grouped?)",
     )
     window = Window(checked, x, y, (kh, kw), units)
+    patches = math.prod(window.out) * kh * kw * channels
+    checked.take(
+        at_once=8 * math.prod(window.padded) * channels + 16 * patches,
+        work=patches * units + 8 * patches + CALL * kh * kw,
+    )
     weights = filters.data.reshape(units, -1).T.astype(np.int64)
     zero_point = x.qparams.zero_point
     is_pointwise = (kh, kw) == (1, 1) and window.stride == (1, 1)
@@ -134,17 +226,18 @@ def conv_2d(checked):
 
         return sums
 
-    run = _convolve(
-        checked, weights, checked.bias(units), x, y,
-        _real_multipliers(x, filters, y, units), sums_of,
-    )  # fmt: skip
-    widest = math.prod(window.out) * kh * kw * channels
-    return Prepared(run, (x.index,), max(widest, y.size))
+    run = _convolve(checked, weights, x, y, real_multipliers_of(x, filters, y, units), sums_of)
+    return Prepared(run, (x.index,), max(patches, y.size))
 
 
 def depthwise_conv_2d(checked):
     checked.count(2, 3)
-    x, y = checked.input(rank=4), checked.output(rank=4)
+    x, y = _ends(checked, rank=4)
+    # TFLM reads biases as int64 here, whatever they are.
+    checked.require(
+        x.type == "int8" or _sum_type(checked, x) == "int64",
+        "has int16 activations and int32 biases, which TFLM would read as int64",
+    )
     filters = checked.weights(rank=4, channel_axis=3)
     one, kh, kw, units = filters.shape
     multiplier = units // max(1, x.shape[3])
@@ -153,21 +246,27 @@ def depthwise_conv_2d(checked):
         f"has filters {filters.shape} for {x.shape[3]} channels",
     )
     window = Window(checked, x, y, (kh, kw), units)
+    checked.take(
+        kept=4 * filters.size * window.out[1],  # `factors`
+        at_once=12 * math.prod(window.padded) * units,
+        work=4 * kh * kw * y.size + CALL * kh * kw,
+    )
     weights = filters.data.reshape(-1, units).astype(np.int64)
     zero_point, (oh, ow) = x.qparams.zero_point, window.out
 
     # The taps one after another: BLAS has no product for a kernel of one channel. A product of
-    # int8 fits an int16, and so does the sum of as many as `_int16_groups` finds.
-    first, last = _int16_groups(weights)
-    factors = np.tile(weights.astype(np.int16), ow)  # for a whole row of outputs at once
+    # int8 fits an int16, and so does the sum of as many as `_groups` finds; of int16, an int32.
+    part_type, most = (np.int16, 255) if x.type == "int8" else (np.int32, 2**16 - 1)
+    first, last = _groups(weights, most)
+    factors = np.tile(weights.astype(part_type), ow)  # for a whole row of outputs at once
 
     def sums_of(dtype):
         def sums(q):
             if multiplier > 1:
                 q = q.repeat(multiplier, axis=3)
             total = np.zeros((len(q), oh, ow * units), dtype)
-            part, product = np.empty(total.shape, np.int16), np.empty(total.shape, np.int16)
-            rows = window.tap_rows(window.pad(q, zero_point, np.int16))
+            part, product = np.empty(total.shape, part_type), np.empty(total.shape, part_type)
+            rows = window.tap_rows(window.pad(q, zero_point, part_type))
             for tap, factor, is_first, is_last in zip(rows, factors, first, last, strict=True):
                 if is_first:
                     np.multiply(tap, factor, out=part)
@@ -179,25 +278,23 @@ def depthwise_conv_2d(checked):
 
         return sums
 
-    run = _convolve(
-        checked, weights, checked.bias(units), x, y,
-        _real_multipliers(x, filters, y, units), sums_of,
-    )  # fmt: skip
+    run = _convolve(checked, weights, x, y, real_multipliers_of(x, filters, y, units), sums_of)
     return Prepared(run, (x.index,), max(x.size * multiplier, 2 * y.size))
 
 
-def _int16_groups(weights):
-    """Say at which taps a partial sum in int16 begins and ends: two lists of bool.
+def _groups(weights, most):
+    """Say at which taps a partial sum begins and ends: two lists of bool.
 
-    weights: (taps, units). With sum |w| <= 255 in every channel, |sum q w| <= 255 * 128 < 2^15.
+    weights: (taps, units). With sum |w| <= 255 in every channel, |sum q w| <= 255 * 128 < 2^15
+    for int8 codes q; with 2^16 - 1, below 2^31 for int16.
 
-    >>> _int16_groups(np.array([[100], [100], [100], [-128]]))
+    >>> _groups(np.array([[100], [100], [100], [-128]]), 255)
     ([True, False, True, False], [False, True, False, True])
     """
     first, total = [], np.inf
     for size in np.abs(weights):
         total = total + size
-        first.append(bool(total.max() > 255))
+        first.append(bool(total.max() > most))
         if first[-1]:
             total = size
     return first, [*first[1:], True]
@@ -205,23 +302,21 @@ def _int16_groups(weights):
 
 def fully_connected(checked):
     checked.count(2, 3)
-    x, y = checked.input(), checked.output()
+    x, y = _ends(checked)
     filters = checked.weights(rank=2, channel_axis=0)
     checked.require(checked.options["weights_format"] == 0, "has shuffled weights")
     units, depth = filters.shape
     checked.require(
-        x.size % depth == 0 and y.size == x.size // depth * units,
+        x.size % depth == 0 and y.size == x.size // depth * units > 0 and y.shape[-1] == units,
         f"has weights {filters.shape} for the input {x.shape} and the output {y.shape}",
     )
+    checked.take(at_once=8 * x.size, work=y.size * depth)
     weights = filters.data.T.astype(np.int64)
-    real = _real_multipliers(x, filters, y, units)
-    if filters.scale.size == 1:
-        # With a single scale the kernel multiplies the two scales in float32.
-        real = np.full(units, float(x.scale[0] * filters.scale[0]) / float(y.scale[0]))
+    real = real_multipliers_of(x, filters, y, units)
 
     def sums_of(dtype):
         factors = weights.astype(dtype)
         return lambda q: q.reshape(-1, depth).astype(dtype) @ factors
 
-    run = _convolve(checked, weights, checked.bias(units), x, y, real, sums_of)
+    run = _convolve(checked, weights, x, y, real, sums_of)
     return Prepared(run, (x.index,), max(x.size, y.size))

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from course_utils.engines import blas, tflite_file
-from course_utils.engines.integer_engine.checked import Checked
-from course_utils.engines.integer_engine.kernels import PREPARE
+from course_utils.engines.integer_engine.prepare import prepare
 
 
 class Step(NamedTuple):
@@ -20,119 +19,130 @@ class Step(NamedTuple):
 
 
 class IntegerModel:
-    """An int8 `.tflite` network that runs in NumPy with the results of TFLM.
+    """An int8 or int16x8 `.tflite` network that runs in NumPy with the results of TFLM.
 
-    tflite: the bytes of the file, or its Graph (`tflite_file.read`): one input and one output with
-            a batch of one, as `conversion.convert(model, "int8", ...)` writes it.
-    Raises ValueError, naming the operator and what to do, for a file that is damaged, that is not
-    quantized to int8, or that uses an operator or a form of one that is not supported.
+    tflite: the bytes of the file, or its Graph (`tflite_file.read`), with a batch of one, as
+            `conversion.convert(model, "int8", ...)` writes it.
+    Raises ValueError, naming the operators and what to do, for a file that is damaged, that is not
+    quantized to integers, or that uses an operator or a form of one that is not supported.
 
-    input, output: `tflite_file.Tensor` with `.shape`, `.type` and `.qparams`.
+    inputs, outputs: the model's `tflite_file.Tensor`s with `.shape`, `.type` and `.qparams`.
+    input, output:   the first of each.
+    is_stateful:     the network remembers: what it answers depends on the inputs before.
     """
 
     def __init__(self, tflite):
-        graph = tflite_file.read(tflite)
-        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise ValueError(
-                f"The model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; "
-                "one of each is supported."
-            )
-        self.graph = graph
-        self.input, self.output = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-        _check_edge("input", self.input)
-        _check_edge("output", self.output)
-        known = {self.input.index, *(t.index for t in graph.tensors if t.data is not None)}
-        self._steps = []
-        for op in graph.operators:
-            if op.name not in PREPARE:
-                raise ValueError(
-                    f"{op} is not supported. The engine knows {', '.join(sorted(PREPARE))}: "
-                    "build the network from these and convert it with mode='int8'."
-                )
-            for index in op.inputs:
-                if index >= 0 and index not in known:
-                    raise ValueError(f"{op} reads tensor {index} before anything wrote it.")
-            if len(op.outputs) != 1 or op.outputs[0] in known:
-                raise ValueError(f"{op} must write exactly one tensor that nothing else writes.")
-            self._steps.append((op, PREPARE[op.name](Checked(op, graph))))
-            known.add(op.outputs[0])
-        if self.output.index not in known:
-            raise ValueError("No operator writes the model's output: convert the model again.")
-        widest = max([step.widest for _, step in self._steps], default=1)
-        # As many inputs at a time as keep the largest intermediate array near the cache.
-        self._batch = max(1, 2**20 // widest)
+        self.graph = graph = tflite_file.read(tflite)
+        self._steps, self._constants, room = prepare(graph)
+        self.inputs = tuple(graph.tensors[i] for i in graph.inputs)
+        self.outputs = tuple(graph.tensors[i] for i in graph.outputs)
+        self.input, self.output = self.inputs[0], self.outputs[0]
+        self._initial = {key: x for _, step in self._steps for key, x in step.state.items()}
+        self.is_stateful = bool(self._initial)
+        # As many inputs at a time as keep the largest intermediate array near the cache, and as
+        # there is memory for; where what one answers depends on those before it, one.
+        widest = max([1, *(step.widest for _, step in self._steps)])
+        self._batch = 1 if self.is_stateful else min(room, max(1, 2**20 // widest))
 
     def run(self, x):
         """Return the network's outputs.
 
-        x: int8 array (n, *input.shape[1:]), n >= 0 (float32 if the file has a float input).
-        Returns an int8 array (n, *output.shape[1:]) (float32 if the file has a float output).
+        x: array (n, *input.shape[1:]) of the input's type, n >= 0; a tuple of such arrays, one an
+           input, where the network has several. To a network that remembers, the n inputs are
+           steps in time, one after another; each call begins anew, from its initial state.
+        Returns an array (n, *output.shape[1:]) of the output's type; a tuple of such arrays where
+        the network has several outputs.
         Raises TypeError for another dtype and ValueError for another shape.
         """
-        x = self._check_input(x)
-        out = np.empty((len(x), *self.output.shape[1:]), self.output.type)
+        inputs = self._check_inputs(x)
+        n = len(inputs[0])
+        out = tuple(np.empty((n, *tensor.shape[1:]), tensor.dtype) for tensor in self.outputs)
         # One thread: each operator is so short that two spend on taking turns what they win.
         with blas.one_thread():
-            for start in range(0, len(x), self._batch):
-                part = slice(start, start + self._batch)
-                for values in self._run(x[part]):
-                    last = values
-                out[part] = last[self.output.index]
-        return out
+            for part, values in self._in_parts(inputs, self._batch):
+                for array, tensor in zip(out, self.outputs, strict=True):
+                    array[part] = values[tensor.index]
+        return _one_or_all(out)
 
     def run_after(self, operator, written):
         """Return the network's outputs as if operator number `operator` had written this.
 
-        written: int8 array (n, ...) of the shape that the operator writes. For a network that is
-        a chain: what later operators read must come from this one on, or from the file.
+        written: array (n, ...) of the shape that the operator writes; a tuple of them where it
+        writes several. For a network that is a chain and remembers nothing: what later operators
+        read must come from this one on, or from the file.
         """
-        values = {t.index: t.data for t in self.graph.tensors if t.data is not None}
-        values[self._steps[operator][0].outputs[0]] = written
-        for op, step in self._steps[operator + 1 :]:
-            values[op.outputs[0]] = step.run(*(values[i] for i in step.reads))
-        return values[self.output.index]
+        outputs = self.graph.operators[operator].outputs
+        values = self._constants | dict(zip(outputs, _all_of(written), strict=True))
+        self._compute([each for each in self._steps if each[0].index > operator], values)
+        return _one_or_all(tuple(values[tensor.index] for tensor in self.outputs))
 
     def trace(self, x):
-        """Yield a Step for the input and after each operator, in the order in which they run.
+        """Yield a Step for each input and for all that each operator writes, in their order.
 
-        x: as for `run`; all of it is run at once.
+        x: as for `run`. All that is written is kept: mind the memory.
         """
-        x = self._check_input(x)
-        yield Step(self.input.name, "INPUT", x)
-        for (op, _), values in zip(self._steps, self._run(x), strict=True):
-            yield Step(self.graph.tensors[op.outputs[0]].name, op.name, values[op.outputs[0]])
+        inputs = self._check_inputs(x)
+        parts = [values for _, values in self._in_parts(inputs, self._batch)]
+        written = [("INPUT", index) for index in self.graph.inputs]
+        written += [(op.name, index) for op, _ in self._steps for index in op.outputs]
+        for name, index in written:
+            tensor = self.graph.tensors[index]
+            none = np.empty((0, *tensor.shape[1:]), tensor.dtype)  # of no inputs, too
+            array = np.concatenate([none, *(values[index] for values in parts)])
+            yield Step(tensor.name, name, array)
 
-    def _run(self, x):
-        values = {t.index: t.data for t in self.graph.tensors if t.data is not None}
-        values[self.input.index] = x
-        for op, step in self._steps:
-            values[op.outputs[0]] = step.run(*(values[i] for i in step.reads))
-            yield values
+    def _in_parts(self, inputs, size):
+        """Yield, for `size` inputs after another, which they are and the values of all tensors."""
+        state = self._initial
+        for start in range(0, len(inputs[0]), size):
+            part = slice(start, start + size)
+            values = self._constants | state
+            values |= zip(self.graph.inputs, (each[part] for each in inputs), strict=True)
+            self._compute(self._steps, values)
+            state = {key: values[key] for key in state}
+            yield part, values
 
-    def _check_input(self, x):
-        x = np.asarray(x)
-        if x.dtype != self.input.type:
-            raise TypeError(
-                f"The model takes {self.input.type}, not {x.dtype}: "
-                "use quantize(x, model.input.qparams)."
-            )
-        if x.shape[1:] != self.input.shape[1:] or x.ndim != len(self.input.shape):
+    def _compute(self, steps, values):
+        """Run these steps on `values`, by index of the tensor or key of the state, and add to it
+        what they write."""
+        for op, step in steps:
+            written = step.run(*(values[i] for i in (*step.reads, *step.state)))
+            values |= zip((*op.outputs, *step.state), _all_of(written), strict=True)
+
+    def _check_inputs(self, x):
+        arrays = tuple(x) if isinstance(x, (tuple, list)) and len(self.inputs) > 1 else (x,)
+        if len(arrays) != len(self.inputs):
+            named = ", ".join(tensor.name for tensor in self.inputs)
             raise ValueError(
-                f"The input has the shape {x.shape}; the model takes "
-                f"(n, {', '.join(map(str, self.input.shape[1:]))}), batch first."
+                f"The model has {len(self.inputs)} inputs ({named}) and {len(arrays)} came: give a "
+                "tuple with an array for each."
             )
-        return x
+        arrays = tuple(map(_check_input, arrays, self.inputs))
+        if len({len(array) for array in arrays}) > 1:
+            raise ValueError(
+                f"The inputs have {' and '.join(str(len(a)) for a in arrays)} entries; as many of "
+                "each are expected."
+            )
+        return arrays
 
 
-def _check_edge(edge, tensor):
-    if tensor.data is not None or len(tensor.shape) < 1 or tensor.shape[0] != 1:
-        raise ValueError(
-            f"The model's {edge} has the shape {tensor.shape}; a batch of one is expected: "
-            "convert with static shapes, as conversion.convert does."
+def _all_of(written):
+    return written if isinstance(written, tuple) else (written,)
+
+
+def _one_or_all(arrays):
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _check_input(x, tensor):
+    x = np.asarray(x)
+    if x.dtype != tensor.type:
+        raise TypeError(
+            f"The model takes {tensor.type}, not {x.dtype}: use quantize(x, model.input.qparams)."
         )
-    if tensor.type not in ("int8", "float32"):
+    if x.shape[1:] != tensor.shape[1:] or x.ndim != len(tensor.shape):
         raise ValueError(
-            f"The model's {edge} is {tensor.type}, not int8: convert it with mode='int8'."
+            f"The input has the shape {x.shape}; the model takes "
+            f"(n, {', '.join(map(str, tensor.shape[1:]))}), batch first."
         )
-    if tensor.type == "int8" and tensor.scale.size != 1:
-        raise ValueError(f"The model's {edge} is int8 but has no scale: convert the model again.")
+    return x

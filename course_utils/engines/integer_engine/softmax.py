@@ -1,9 +1,4 @@
-"""Softmax in fixed point.
-
-Numbers are int32 with a fixed point: "Q5.26" has 5 bits before the point and 26 behind it.
-The product of Qa and Qb by rounding_doubling_high_multiply is Q(a+b). The method and its
-constants are gemmlowp's, on which TFLM's kernel rests.
-"""
+"""Operators that divide all values of a row by one number: softmax and its logarithm, length 1."""
 
 from __future__ import annotations
 
@@ -11,15 +6,16 @@ import math
 
 import numpy as np
 
+from course_utils.engines.integer_engine import fixed_point
+from course_utils.engines.integer_engine.activations import take_table
 from course_utils.engines.integer_engine.arithmetic import (
     multiply_by_quantized_multiplier,
     quantize_multiplier,
     rounding_divide_by_power_of_two,
     rounding_doubling_high_multiply,
+    saturate,
 )
-
-_EXP_OF_MINUS = {-2: 1672461947, -1: 1302514674, 0: 790015084, 1: 290630308, 2: 39332535,
-                 3: 720401, 4: 242}  # k -> exp(-2^k) in Q0.31  # fmt: skip
+from course_utils.engines.integer_engine.checked import INT8_AND_16, Prepared
 
 
 def softmax_table(real_step):
@@ -28,63 +24,127 @@ def softmax_table(real_step):
     real_step: float above 2^-26, the input's scale times beta. Differences so large that the
     product leaves Q5.26, which is below exp(-16), count as zero.
     """
-    real = min(real_step * 2**26, 2.0**31 - 1)
-    multiplier, shift = quantize_multiplier(real)
-    largest = math.floor(31 * 2**26 / 2**shift)
-    difference = np.arange(256)
-    scaled = multiply_by_quantized_multiplier(-difference, multiplier, shift)  # Q5.26
-    return np.where(difference <= largest, _exp_of_negative(scaled), 0)
+    scaled, largest, _ = _scaled_differences(real_step)
+    return np.where(np.arange(256) <= largest, fixed_point.exp_of_negative(scaled, 5), 0)
 
 
-def _exp_of_negative(x):
-    """exp(x) for x <= 0: Q5.26 in, Q0.31 out.
-
-    x = r - n/4 with r in [-1/4, 0): a polynomial for exp(r), and for each bit of n a constant.
-    """
-    quarter = 1 << 24
-    r = (x & (quarter - 1)) - quarter
-    result = _exp_near_zero(r << 5)
-    for exponent, factor in _EXP_OF_MINUS.items():
-        is_set = (r - x) & (1 << (26 + exponent))
-        result = np.where(is_set, rounding_doubling_high_multiply(result, factor), result)
-    return np.where(x == 0, 2**31 - 1, result)
+def _scaled_differences(real_step):
+    """Return -real_step * d for d = 0 .. 255 in Q5.26, the largest d that fits, and the step's
+    multiplier and shift."""
+    multiplier, shift = quantize_multiplier(min(real_step * 2**26, 2.0**31 - 1))
+    scaled = multiply_by_quantized_multiplier(-np.arange(256), multiplier, shift)
+    return scaled, math.floor(31 * 2**26 / 2**shift), (multiplier, shift)
 
 
-def _exp_near_zero(r):
-    """exp(r) for r in [-1/4, 0) by its Taylor series of order 4 around -1/8; Q0.31."""
-    times, halve = rounding_doubling_high_multiply, rounding_divide_by_power_of_two
-    centre = 1895147668  # exp(-1/8)
-    third = 715827883  # 1/3
-    x = r + (1 << 28)
-    x2 = times(x, x)
-    x3 = times(x2, x)
-    x4 = times(x2, x2)
-    tail = halve(times(halve(x4, 2) + x3, third) + x2, 1)  # x^2/2 + x^3/6 + x^4/24
-    return centre + times(np.int64(centre), x + tail)
-
-
-def divide_by_sum(exponentials, total):
-    """Return the int8 codes of exponentials (Q0.31) / total (Q12.19)."""
-    zeros = 31 - np.floor(np.log2(total)).astype(np.int64)  # leading zero bits of the uint32
+def divide_by_sum(exponentials, total, type_name="int8"):
+    """Return exponentials (Q0.31) / total (Q12.19) in int8 or int16, from the lowest code on."""
+    limits = np.iinfo(type_name)
+    zeros = fixed_point.leading_zeros(total)
     fraction = (total << zeros) - 2**31  # total = (1 + fraction) * a power of two; Q0.31
-    reciprocal = _one_over_one_plus(fraction)
-    shift = (12 - zeros) + 31 - 8
+    reciprocal = fixed_point.one_over_one_plus(fraction)
+    shift = (12 - zeros) + 31 - limits.bits
     quotient = rounding_divide_by_power_of_two(
         rounding_doubling_high_multiply(reciprocal, exponentials), shift
     )
-    return np.clip(quotient - 128, -128, 127).astype(np.int8)
+    return saturate(quotient + limits.min, type_name)
 
 
-def _one_over_one_plus(x):
-    """1 / (1 + x) for x in [0, 1) by three steps of Newton-Raphson; Q0.31."""
-    times = rounding_doubling_high_multiply
-    half = (x + (2**31 - 1) + 1) >> 1  # (1 + x) / 2 in Q0.31
-    y = 1515870810 + times(half, -1010580540)  # 48/17 - 32/17 * half in Q2.29: a first guess
-    for _ in range(3):
-        error = (1 << 29) - times(half, y)
-        y = y + _wrap_saturating(times(y, error) << 2)
-    return _wrap_saturating(y << 1)
+def softmax(checked):
+    if checked.tensor(0) is not None and checked.tensor(0).type == "int16":
+        return _softmax_16(checked)
+    wide = checked.output(types=INT8_AND_16).type == "int16"  # more bits to be sure with
+    ends = (2**-16, -(2**15)) if wide else (1 / 256, -128)
+    x, y, step = _checked(checked, ends, ("int8", "int16" if wide else "int8"))
+    exponentials = softmax_table(step)
+    parts = rounding_divide_by_power_of_two(exponentials, 12)  # room to add 4095 of them
+
+    def run(q):
+        below = q.max(axis=-1, keepdims=True).astype(np.int16) - q  # 0 for the largest
+        total = parts[below].sum(axis=-1, keepdims=True)
+        return divide_by_sum(exponentials[below], total, y.type)
+
+    return Prepared(run, (x.index,), 8 * x.size)
 
 
-def _wrap_saturating(x):
-    return np.clip(x, -(2**31), 2**31 - 1)
+def _softmax_16(checked):
+    """The same for int16, with tables of exp and of 1 / (1 + x) (SoftmaxInt16 in softmax.h)."""
+    x, y, step = _checked(checked, (2**-15, 0), ("int16", "int16"))
+    take_table(checked, x, tables=2)
+    # Differences of codes become steps of 10 / 65535, so that the table ends at exp(-10).
+    pair = quantize_multiplier(step / (10 / 65535))
+    scaled = multiply_by_quantized_multiplier(-np.arange(2**16), *pair)
+    table = fixed_point.table_16(fixed_point.exp_32, 10, 2**15 - 1)
+    exponentials = fixed_point.interpolate_16(table, scaled + 2**15 - 1)
+    reciprocals = fixed_point.table_16(
+        lambda value: np.float32(1) / (np.float32(1) + value), 1, -(2**15)
+    )
+
+    def run(q):
+        below = q.max(axis=-1, keepdims=True).astype(np.int32) - q
+        parts = exponentials[below]
+        total = parts.sum(axis=-1, keepdims=True)  # Q16.15
+        zeros = fixed_point.leading_zeros(total)
+        unit = ((total << (zeros - 1)) + 2**13) >> 14  # 1 + a fraction; Q0.16
+        reciprocal = fixed_point.interpolate_16(reciprocals, unit - 2**16 - 2**15)
+        right = 31 - zeros
+        quotient = (parts * reciprocal + (np.int64(1) << (right - 1))) >> right
+        return np.clip(quotient, 0, 2**15 - 1).astype(np.int16)
+
+    return Prepared(run, (x.index,), 8 * x.size)
+
+
+def log_softmax(checked):
+    """x - log(sum exp(x)), with x counted from the row's largest: LiteRT's log_softmax.h."""
+    x, y, step = _checked(checked, (16 / 256, 127))
+    scaled, largest, (multiplier, shift) = _scaled_differences(step)
+    parts = rounding_divide_by_power_of_two(softmax_table(step), 12)
+    backwards = quantize_multiplier(2 ** (31 - shift) / multiplier)
+
+    def run(q):
+        below = q.max(axis=-1, keepdims=True).astype(np.int16) - q
+        log_sum = fixed_point.log(parts[below].sum(axis=-1, keepdims=True))
+        # The smallest difference that the sum's logarithm leaves within an int32.
+        limit = np.maximum(
+            -largest - 1, multiply_by_quantized_multiplier(log_sum - 2**31, *backwards)
+        )
+        codes = rounding_divide_by_power_of_two(scaled[below] - log_sum, 22) + 127
+        return saturate(np.where(-below > limit, codes, -128), "int8")
+
+    return Prepared(run, (x.index,), 8 * x.size)
+
+
+def _checked(checked, qparams, types=("int8", "int8")):
+    """Return input, output and the real step between two codes, for softmax and its logarithm."""
+    checked.count(1)
+    x, y = checked.input(types=types[:1]), checked.output(types=types[1:])
+    checked.shape_is(y, x.shape)
+    checked.require(len(x.shape) >= 2, "works along the batch")
+    checked.writes(y, *qparams)
+    checked.require(1 <= x.shape[-1] < 4096, f"adds up {x.shape[-1]} values, 1 to 4095 can be")
+    beta = checked.options.get("beta", 1.0)
+    checked.require(math.isfinite(beta) and beta > 0, f"has the beta {beta}, not above 0")
+    step = beta * float(x.scale[0])
+    checked.require(
+        step > 2**-26, f"has an input scale so small ({step:.1e}) that TFLM stops on it"
+    )
+    return x, y, step
+
+
+def l2_normalization(checked):
+    """x / sqrt(sum x^2) along the last axis: LiteRT's integer_ops/l2normalization.h."""
+    checked.count(1)
+    x, y = checked.input(), checked.output()
+    checked.shape_is(y, x.shape)
+    checked.require(2 <= len(x.shape) <= 4, f"takes 2 to 4 axes, not {x.shape}")
+    checked.require(checked.options["activation"] == "NONE", "has a fused activation")
+    checked.writes(y, 1 / 128, 0)
+    checked.require(x.shape[-1] <= 2**15, f"adds up {x.shape[-1]} squares, at most 32768 can be")
+    zero_point = x.qparams.zero_point
+
+    def run(q):
+        centred = q.astype(np.int64) - zero_point
+        squares = (centred * centred).sum(axis=-1, keepdims=True)
+        multiplier, shift = fixed_point.inverse_sqrt(squares)
+        return saturate(multiply_by_quantized_multiplier(centred, multiplier, shift + 7), "int8")
+
+    return Prepared(run, (x.index,), 8 * x.size)

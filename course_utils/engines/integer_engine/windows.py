@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-
-from course_utils.engines import tflite_file
 
 
 class Window:
@@ -33,12 +29,8 @@ class Window:
         checked.shape_is(y, (1, *self.out, channels))
         checked.require(y.size > 0 and x.size > 0, "has an empty input or output")
         (top, bottom), (left, right) = self.padding
-        padded = (x.shape[1] + top + bottom) * (x.shape[2] + left + right) * x.shape[3]
-        patches = math.prod(self.out) * math.prod(self.kernel) * x.shape[3]
-        checked.require(
-            max(padded, patches) <= tflite_file.LARGEST_TENSOR,
-            "is too large: its window and padding need more values than are supported",
-        )
+        # The image's rows and columns with the border, which a file can make as wide as it likes.
+        self.padded = x.shape[1] + top + bottom, x.shape[2] + left + right
 
     def pad(self, q, fill, dtype):
         """Return q in dtype with the border filled; a border of the zero point adds nothing."""
@@ -90,11 +82,10 @@ class Window:
         """Combine each window's values (maximum, add): along the columns, then along the rows."""
         (kh, kw), (sh, sw), (oh, ow) = self.kernel, self.stride, self.out
         for axis, k, s, out in ((1, kh, sh, oh), (2, kw, sw, ow)):
-            taps = [
-                padded[(slice(None),) * axis + (slice(i, i + s * (out - 1) + 1, s),)]
-                for i in range(k)
-            ]
-            padded = taps[0].copy()
-            for tap in taps[1:]:
-                combine(padded, tap, out=padded)
+            before = (slice(None),) * axis
+            taps = (padded[(*before, slice(i, i + s * (out - 1) + 1, s))] for i in range(k))
+            combined = next(taps).copy()
+            for tap in taps:
+                combine(combined, tap, out=combined)
+            padded = combined
         return padded
