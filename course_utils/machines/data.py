@@ -13,6 +13,8 @@ import io
 import json
 import os
 import re
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,6 +110,11 @@ def checkpoint(name: str) -> Checkpoint:
     """
     path = _known("checkpoints", name, ".npz")
     record = manifest()["files"][path]
+    if "architecture" not in record:
+        raise ValueError(
+            f"data/manifest.json does not say which architecture data/{path} is of. "
+            f"{_remedy('manifest.json')}"
+        )
     layers, input_shape = models.resolve(record["architecture"])
     weights = read_npz(path)
     _check_weights(path, weights, layer_specs.weight_shapes(layers, input_shape))
@@ -172,9 +179,22 @@ def weight_statistics(name: str = "efficientnet_lite0") -> dict[str, Any]:
 def manifest() -> dict[str, Any]:
     """The manifest: {"files": {path below data/: {"sha256": ..., "bytes": ..., ...}}}."""
     try:
-        return json.loads(_read_bytes("manifest.json"))
+        found = json.loads(_read_bytes("manifest.json"))
     except ValueError:
         raise ValueError(f"data/manifest.json is not JSON. {_remedy('manifest.json')}") from None
+    if why := _what_no_manifest_has(found):
+        raise ValueError(f"data/manifest.json is no manifest: {why}. {_remedy('manifest.json')}")
+    return found
+
+
+def _what_no_manifest_has(found: Any) -> str:
+    """What in this JSON is not as in a manifest, in words; "" where it is one."""
+    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+        return 'it has no "files" that lists them by name'
+    for path, entry in found["files"].items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("sha256"), str):
+            return f'the entry of {path} has no "sha256"'
+    return ""
 
 
 def read(path: str) -> bytes:
@@ -185,10 +205,11 @@ def read(path: str) -> bytes:
     if _reading is not None and path not in _reading:
         _reading.append(path)
     content = _read_bytes(path)
-    found, expected = hashlib.sha256(content).hexdigest(), files[path]["sha256"]
-    if found != expected:
+    expected = files[path]["sha256"]
+    if why := env.what_is_wrong(content, expected):
+        found = hashlib.sha256(content).hexdigest()
         raise ValueError(
-            f"data/{path} was altered or cut short: its SHA-256 is {found}, "
+            f"data/{path} {why}: its SHA-256 is {found}, "
             f"the manifest says {expected}. {_remedy(path)}"
         )
     return content
@@ -248,24 +269,55 @@ def to_json(value: Any) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or leave the old one: a temporary name, then one rename."""
+    """Write a whole file or leave the old one, in a folder that is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    env.write_whole(path, content)
 
 
 def _write(path: str, content: bytes, record: Mapping[str, Any]) -> None:
-    write_atomically(DIRECTORY / path, content)
     entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **record}
-    files = manifest()["files"] if (DIRECTORY / "manifest.json").exists() else {}
-    files = dict(sorted({**files, path: entry}.items()))
-    write_atomically(DIRECTORY / "manifest.json", to_json({"files": files}).encode())
+    with _alone():
+        # Read before anything is written: what cannot be registered leaves all as it was.
+        files = manifest()["files"] if (DIRECTORY / "manifest.json").exists() else {}
+        write_atomically(DIRECTORY / path, content)
+        files = dict(sorted({**files, path: entry}.items()))
+        write_atomically(DIRECTORY / "manifest.json", to_json({"files": files}).encode())
     for cached in (_load, checkpoint, result, lecture_table, boards, weight_statistics):
         cached.cache_clear()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process registers a file meanwhile: it waits. The lock ends with its process."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # Windows, where a folder cannot be locked; and a browser, which is alone
+        yield from _alone_on_windows()
+        return
+    folder = os.open(DIRECTORY, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _alone_on_windows():
+    try:
+        import msvcrt
+    except ImportError:
+        yield
+        return
+    name = hashlib.sha256(str(DIRECTORY.resolve()).encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"course-utils-{name}.lock").open("a+b") as file:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # tries for ten seconds
+        try:
+            yield
+        finally:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 
 
 def _read_bytes(path: str) -> bytes:
@@ -276,7 +328,10 @@ def _read_bytes(path: str) -> bytes:
 
 
 def _remedy(path: str) -> str:
-    return f"Restore it in the repository's folder: git checkout -- data/{path}"
+    """The command that restores a file; two commands have a line each, to be copied."""
+    commands = env.restoring([path]).splitlines()
+    between = " " if len(commands) == 1 else "\n    "
+    return between.join(["Restore it in the repository's folder:", *commands])
 
 
 def _known(folder: str, name: str, suffix: str) -> str:
@@ -331,8 +386,29 @@ def _full_fashion_mnist() -> tuple[np.ndarray, np.ndarray]:
             "The 55,000 training images are not in the repository. Fetch them with: "
             "python data/prepare/fashion_mnist.py"
         )
-    with np.load(path, allow_pickle=False) as archive:
-        return archive["x"][:55_000], archive["y"][:55_000]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            x, y = archive["x"], archive["y"]
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(f"data/raw/{path.name} is damaged ({error}). {_FETCH}") from None
+    # The streams that it was made of have known checksums, and it has all of their bytes.
+    known = manifest()["files"]["fashion_mnist.npz"]["source_md5"]
+    for array, stream in ((x, "train-images-idx3-ubyte.gz"), (y, "train-labels-idx1-ubyte.gz")):
+        if (found := idx_md5(array)) != known[stream]:
+            raise ValueError(
+                f"data/raw/{path.name} does not hold the original of {stream}: its stream has the "
+                f"MD5 {found}, not {known[stream]}. {_FETCH}"
+            )
+    return x[:55_000], y[:55_000]
+
+
+_FETCH = "Fetch it again with: python data/prepare/fashion_mnist.py"
+
+
+def idx_md5(array: np.ndarray) -> str:
+    """The MD5 of the stream in which an IDX file holds these bytes (yann.lecun.com/exdb/mnist)."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return hashlib.md5(header + array.tobytes(), usedforsecurity=False).hexdigest()
 
 
 def _load_watch() -> Dataset:

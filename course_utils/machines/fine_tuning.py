@@ -30,7 +30,7 @@ import numpy as np
 
 from course_utils import env
 from course_utils.engines import layer_specs
-from course_utils.machines import data, models
+from course_utils.machines import data, models, training
 from course_utils.numbers import pruning
 
 METHODS = ("dense", "one_shot", "gradual", "global", "sigma", "random", "two_by_four", "blocks")
@@ -61,14 +61,15 @@ class Trained(NamedTuple):
         return sparsity_of(self.masks)
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(training.Interrupted):
     """Fine-tuning was stopped; `trained` holds the weights so far, pruned by the masks so far."""
 
     def __init__(self, trained: Trained):
         self.trained = trained
-        super().__init__(
+        KeyboardInterrupt.__init__(
+            self,
             f"Fine-tuning stopped after {trained.steps} of {trained.of} batches. Nothing is lost: "
-            f"the weights so far, {trained.sparsity:.0%} pruned, are in the exception's `trained`."
+            f"the weights so far, {trained.sparsity:.0%} pruned, are in the exception's `trained`.",
         )
 
 
@@ -184,20 +185,23 @@ def pruning_steps(steps: int) -> tuple[int, int]:
 
 def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=None,
               epochs=RECIPE["epochs"], batch_size=RECIPE["batch_size"],
-              learning_rate=RECIPE["learning_rate"], seed=1,
+              learning_rate=RECIPE["learning_rate"], seed=1, loss=None,
               progress: Progress | None = None) -> Trained:  # fmt: skip
     """Prune a trained network in one of METHODS and train it on; imports TensorFlow.
 
-    layers, weights: a network of `models`.
-    x, y:      float32 inputs (n, height, width, channels), integer labels (n,).
+    layers, weights: a network of `models`, or yours by `keras_models.describe`.
+    x, y:      inputs (n, height, width, channels) as in training, integer labels (n,).
     sparsity:  the share of each kernel's weights to prune, in [0, 1); the share of all kernels
                together for "global" and "sigma". "dense" and "two_by_four" have their own. With
                "sigma" training moves weights over the threshold again: fewer stay pruned.
     kernels:   names of those to prune; default `kernels_for`.
+    loss:      a Keras loss or its name; default the one that belongs to the last layer
+               (`training.loss_for`), be it a softmax, a sigmoid or logits.
     progress(done, total) is called after each batch.
     The same seed gives the same batches in the same order to every method: a matched budget.
-    Raises ValueError for what `masks_for` refuses, for layers that share weights and for names
-    that are no kernels; Interrupted, with the weights so far, for KeyboardInterrupt.
+    Raises ValueError for what `masks_for` and `training.loss_for` refuse, for layers that share
+    weights, for names that are no kernels and for training that diverges; Interrupted, with the
+    weights so far, for KeyboardInterrupt.
     """
     _require_method(method)
     layer_specs.require_own_weights(layers, weights)
@@ -209,15 +213,13 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
             f"There is no kernel to prune called {', '.join(unknown) or '(none given)'}; this "
             f"network has {', '.join(prunable(layers))}."
         )
-    if epochs < 1 or batch_size < 1 or len(x) != len(y) or len(x) == 0:
-        raise ValueError(
-            f"There is nothing to train on: {len(x)} inputs, {len(y)} labels, {epochs} epochs of "
-            f"batches of {batch_size}. Give as many labels as inputs, and at least 1 of each."
-        )
-    dense = {name: np.asarray(weights[name]) for name in kernels}
+    x, y = training.require_examples(x, y, epochs, batch_size)
+    dense = {name: np.asarray(weights[name]) for name in kernels if name in weights}
     masks_for(method, dense, sparsity, seed)  # what can't be done is said before training starts
+    layer_specs.require_weights(layers, x.shape[1:], weights)
 
     keras = env.keras()
+    loss = training.loss_for(layers, x.shape[1:], y) if loss is None else loss
     env.seed(seed)
     steps = epochs * -(-len(x) // batch_size)
     model, stripped = _wrapped(layers, x.shape[1:], kernels, method, sparsity, steps)
@@ -225,7 +227,7 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
     held = {layer.layer.name + "/kernel": layer for layer in model.layers
             if hasattr(layer, "pruning_vars")}  # fmt: skip
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(schedule), loss)
     done = 0
 
     def hold(share):
@@ -255,7 +257,7 @@ def fine_tune(layers, weights, x, y, method="gradual", sparsity=0.9, *, kernels=
                 if method in OWN_MASKS and step % frequency == 0 and step <= end_step:
                     hold(float(pruning.polynomial_sparsity(step, 0, sparsity, 0, end_step)))
                 batch = order[first : first + batch_size]
-                model.train_on_batch(x[batch], y[batch])
+                training.train_on(model, x[batch], y[batch], done)
                 done = step
                 if progress is not None:
                     progress(done, steps)

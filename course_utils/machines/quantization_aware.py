@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from course_utils import env
-from course_utils.engines import layer_specs, simulated_quantization
-from course_utils.machines import data, models
+from course_utils.engines import float_engine, layer_specs, simulated_quantization
+from course_utils.machines import data, keras_models, models, training
 from course_utils.numbers.quantization import code_range, min_max_range
 
 MOMENTUM = 0.99  # how much of an activation's range each training batch leaves as it was
@@ -54,8 +54,11 @@ def build(layers, weights, input_shape, *, weight_bits=8, per_channel=True, rang
     ranges:          {activation: (min, max)} to start from, by `simulated_quantization.
                      output_ranges`, for all `quantized_tensors`; None: the activations stay
                      float32.
-    Raises ValueError for a bit width outside 2 to 16 and for ranges of other activations.
+    Raises ValueError for a bit width outside 2 to 16, for ranges of other activations, for
+    weights that are not those of the layers, and for layers that are not folded.
     """
+    _require_folded(layers)
+    layer_specs.require_weights(layers, input_shape, weights)
     keras, own = env.keras(), _layer_classes()
     for bits in {weight_bits, activation_bits} - {None}:
         code_range(bits)
@@ -71,7 +74,7 @@ def build(layers, weights, input_shape, *, weight_bits=8, per_channel=True, rang
     if ranges is not None:
         model.add(observer(simulated_quantization.INPUT))
     for layer in layers:
-        if f"{layer['name']}/kernel" in weights:
+        if layer["op"] in layer_specs.AFFINE:
             model.add(own.Affine(layer, weight_bits, per_channel, name=layer["name"]))
         else:
             model.add(models.keras_layer(keras.layers, layer))
@@ -79,21 +82,41 @@ def build(layers, weights, input_shape, *, weight_bits=8, per_channel=True, rang
             model.add(observer(layer["name"]))
     for layer in model.layers:
         if isinstance(layer, own.Affine):
-            layer.set_weights([weights[f"{layer.name}/{key}"] for key in ("kernel", "bias")])
+            layer.set_weights([weights[f"{layer.name}/{key}"] for key in layer.own])
     return model
+
+
+def _require_folded(layers):
+    for layer in layers:
+        layer_specs.check(layer)
+        if (
+            layer["op"] == "batch_norm"
+            or layer["op"] in layer_specs.AFFINE
+            and layer.get("activation") in layer_specs.PROBABILITIES
+        ):
+            raise ValueError(
+                f"{layer['name']} is not as a converter quantizes it: take the layers and weights "
+                "from `simulated_quantization.fold_batch_norm(layers, weights)`."
+            )
 
 
 def fine_tune(layers, weights, x, y, *, weight_bits=8, per_channel=True, ranges=None,
               activation_bits=8, epochs=RECIPE["epochs"], seed=1, batch_size=RECIPE["batch_size"],
-              learning_rate=RECIPE["learning_rate"],
+              learning_rate=RECIPE["learning_rate"], loss=None,
               progress: Callable[[int, int], None] | None = None) -> Trained:  # fmt: skip
     """Train a folded network on, with rounding or (weight_bits and ranges None) without.
 
-    x, y: float32 inputs (n, height, width, channels), int64 labels (n,).
+    x, y: inputs (n, height, width, channels) as in training, integer labels (n,).
+    loss: a Keras loss or its name; default the one that belongs to the last layer
+          (`training.loss_for`), be it a softmax, a sigmoid or logits.
     progress(done, total) is called after each batch. The other parameters are those of `build`.
-    The same seed gives the same batches in the same order, whatever the bits.
+    The same seed gives the same batches in the same order, whatever the bits. Raises ValueError
+    for what `build` and `training.loss_for` refuse, and for training that diverges;
+    `training.Interrupted`, with what there is so far, for KeyboardInterrupt.
     """
     keras = env.keras()
+    x, y = training.require_examples(x, y, epochs, batch_size)
+    loss = training.loss_for(layers, x.shape[1:], y) if loss is None else loss
     env.seed(seed)
     model = build(
         layers, weights, x.shape[1:], weight_bits=weight_bits, per_channel=per_channel,
@@ -101,16 +124,21 @@ def fine_tune(layers, weights, x, y, *, weight_bits=8, per_channel=True, ranges=
     )  # fmt: skip
     steps = epochs * -(-len(x) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(schedule), loss)
     rng, done = np.random.default_rng(seed), 0
-    for _ in range(epochs):
-        order = rng.permutation(len(x))
-        for first in range(0, len(x), batch_size):
-            batch = order[first : first + batch_size]
-            model.train_on_batch(x[batch], y[batch])
-            done += 1
-            if progress is not None:
-                progress(done, steps)
+    try:
+        for _ in range(epochs):
+            order = rng.permutation(len(x))
+            for first in range(0, len(x), batch_size):
+                batch = order[first : first + batch_size]
+                training.train_on(model, x[batch], y[batch], done)
+                done += 1
+                if progress is not None:
+                    progress(done, steps)
+    except KeyboardInterrupt:
+        epoch = min(done * epochs // steps + 1, epochs)
+        when = f"in epoch {epoch} of {epochs}, after {done} of {steps} batches"
+        raise training.Interrupted(export(model), when) from None
     return export(model)
 
 
@@ -120,8 +148,8 @@ def export(model) -> Trained:
     weights, ranges = {}, {}
     for layer in model.layers:
         if isinstance(layer, own.Affine):
-            weights[f"{layer.name}/kernel"] = layer.kernel.numpy()
-            weights[f"{layer.name}/bias"] = layer.bias.numpy()
+            for key in layer.own:
+                weights[f"{layer.name}/{key}"] = getattr(layer, key).numpy()
         elif isinstance(layer, own.Observer):
             low, high = float(layer.low.numpy()), float(layer.high.numpy())
             ranges[layer.name.removesuffix("_observer")] = (low, high)
@@ -129,10 +157,14 @@ def export(model) -> Trained:
 
 
 def is_quantization_aware(model) -> bool:
-    """Does this tf_keras model bring the ranges of its activations along? (Ours or tfmot's.)"""
+    """Does this tf_keras model bring the ranges of its activations along? (Ours or tfmot's.)
+
+    Also where the quantization-aware model is a part of another one.
+    """
+    tfmot = ("QuantizeLayer", "QuantizeWrapper", "QuantizeWrapperV2")
     return any(
-        getattr(layer, "observes_range", False) or "Quantize" in type(layer).__name__
-        for layer in model.layers
+        getattr(layer, "observes_range", False) or type(layer).__name__ in tfmot
+        for layer in keras_models.leaves(model)
     )
 
 
@@ -147,7 +179,7 @@ def predict(layers, weights, x, *, weight_bits=8, per_channel=True, ranges=None,
         layers, weights, x.shape[1:], weight_bits=weight_bits, per_channel=per_channel,
         ranges=ranges, activation_bits=activation_bits,
     )  # fmt: skip
-    return model.predict(x, batch_size=500, verbose=0).argmax(axis=1)
+    return float_engine.answers(layers, model.predict(x, batch_size=500, verbose=0))
 
 
 @cache
@@ -162,6 +194,11 @@ def _layer_classes():
             super().__init__(name=name)
             self.spec, self.weight_bits, self.per_channel = dict(spec), weight_bits, per_channel
 
+        @property
+        def own(self):
+            """The names of its weights, in Keras's order."""
+            return ("kernel", "bias") if self.spec.get("use_bias", True) else ("kernel",)
+
         def build(self, shape):
             spec, channels = self.spec, shape[-1]
             kernel_shape = {
@@ -170,8 +207,9 @@ def _layer_classes():
                 "dense": lambda: (channels, spec["units"]),
             }[spec["op"]]()
             units = kernel_shape[simulated_quantization.channel_axis(spec)]
-            self.kernel = self.add_weight("kernel", kernel_shape)
-            self.bias = self.add_weight("bias", (units,))
+            for key in self.own:
+                shape = kernel_shape if key == "kernel" else (units,)
+                setattr(self, key, self.add_weight(key, shape))
 
         def rounded(self, kernel):
             if self.weight_bits is None:
@@ -195,7 +233,8 @@ def _layer_classes():
                     "depthwise_conv2d": tf.nn.depthwise_conv2d,
                 }[spec["op"]]
                 y = convolve(x, kernel, strides, padding)
-            y = tf.nn.bias_add(y, self.bias)
+            if "bias" in self.own:
+                y = tf.nn.bias_add(y, self.bias)
             activation = spec.get("activation")
             return getattr(tf.nn, activation)(y) if activation else y
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -53,15 +56,16 @@ def run(experiment: Callable) -> None:
 
 
 def git_revision() -> str:
-    """The commit checked out, or "unknown" outside a repository."""
+    """The commit checked out, or "unknown" where there is none, or another repository's around."""
     try:
-        revision = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+        said = subprocess.run(
+            ["git", "rev-parse", "HEAD", "--show-prefix"],
             cwd=data.DIRECTORY, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        ).stdout  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return revision.stdout.strip()
+    revision, prefix = said.split("\n")[:2]
+    return revision if prefix == "data/" else "unknown"
 
 
 def load_network(name):
@@ -113,17 +117,27 @@ def resumable(experiment, key, fingerprint, compute):
     """compute()'s dictionary of arrays, or what an interrupted run of the same left of it.
 
     fingerprint: text of all that the arrays depend on; a file with another one is computed anew.
+    So is one of other data, registered or held by compute, and one of other code: see `code_of`.
     """
     path = data.DIRECTORY / PARTIAL / experiment / f"{key}.npz"
     packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization")
     versions = [f"{name} {env.installed_version(name)}" for name in packages]
-    fingerprint += f" {', '.join(versions)}, numpy {np.__version__}"
+    identity = {
+        "fingerprint": f"{fingerprint} {', '.join(versions)}, numpy {np.__version__}",
+        "its data": data_of(compute),
+        "its code": code_of(compute),
+    }
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {name: archive[name] for name in archive.files}
-        if str(found.pop("fingerprint")) == fingerprint:
+        before = {name: str(found.pop(name, "unknown")) for name in identity}
+        if before == identity:
             return found
-        print(f"  {path.name} is from another recipe or version: computed anew", flush=True)
+        what = [name for name in identity if before[name] != identity[name]]
+        named = {"fingerprint": "another recipe or version", "its data": "other data",
+                 "its code": "other code"}  # fmt: skip
+        from_ = " and ".join(named[name] for name in what)
+        print(f"  {path.name} is from {from_}: computed anew", flush=True)
     except FileNotFoundError:
         pass
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
@@ -132,6 +146,65 @@ def resumable(experiment, key, fingerprint, compute):
     arrays = compute()
     arrays["seconds"] = np.array(time.perf_counter() - started)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, fingerprint=np.array(fingerprint), **arrays)
+    text = {name: np.array(value) for name, value in identity.items()}
+    np.savez_compressed(buffer, **text, **arrays)
     data.write_atomically(path, buffer.getvalue())
     return arrays
+
+
+FLOORS = ("numbers", "engines", "machines")  # what an experiment computes with
+
+
+def code_of(function) -> str:
+    """A checksum of the code that a result may depend on: the function's own folder of a lab (its
+    file elsewhere), and the floors below. Comments count, too: rather too often anew than once not.
+    """
+    own = Path(function.__code__.co_filename)
+    return _code_beside(own)
+
+
+@cache  # as it was when it was first asked for: an edit during a long run changes no code that runs
+def _code_beside(own):
+    package = Path(env.__file__).parent
+    folders = [package / floor for floor in FLOORS]
+    folders += [own.parent] if package / "labs" in own.parents else []
+    files = {path for folder in folders for path in folder.rglob("*.py")}
+    digest = hashlib.sha256()
+    for path in sorted(files | {own} if own.exists() else files):
+        digest.update(f"{path.name} ".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def data_of(function) -> str:
+    """A checksum of the data that a result may depend on: the data sets that are registered, and
+    the arrays and data sets that the function holds, also in dictionaries, lists and tuples."""
+    digest, seen = hashlib.sha256(), set()
+    files = data.manifest()["files"] if (data.DIRECTORY / "manifest.json").exists() else {}
+    for name in data.DATASETS:
+        digest.update(files.get(f"{name}.npz", {}).get("sha256", "none").encode())
+    waiting = [function]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype} {value.shape} ".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        elif isinstance(value, data.Dataset):
+            waiting += vars(value).values()
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif hasattr(value, "__code__") and hasattr(value, "__closure__"):
+            waiting += [cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell)]
+            waiting += value.__defaults__ or ()
+    return digest.hexdigest()
+
+
+def _is_filled(cell):
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # of a name that has no value yet
+        return False

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from course_utils import env
-from course_utils.engines import float_engine
+from course_utils.engines import float_engine, layer_specs
 from course_utils.machines import data, models
 from course_utils.numbers import intervals
 
@@ -31,7 +31,20 @@ RECIPES: dict[str, dict[str, Any]] = {
     "fashion_dscnn": {"epochs": 12, "batch_size": 128, "learning_rate": 4e-3},
     "lenet_300_100": {"epochs": 12, "batch_size": 128, "learning_rate": 1e-3},
     "watch_cnn": {"epochs": 30, "batch_size": 64, "learning_rate": 2e-3},
+    "watch_avr": {"epochs": 30, "batch_size": 64, "learning_rate": 2e-3},
 }
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was stopped; `trained` holds what it would have returned, as far as it came."""
+
+    def __init__(self, trained, when: str):
+        self.trained = trained
+        super().__init__(
+            f"Training stopped {when}. Nothing is lost: the weights so far are in the exception's "
+            "`trained`."
+        )
+
 
 KEEP_INITIAL = ("lenet_300_100",)  # the lottery ticket needs the weights before training
 
@@ -45,7 +58,7 @@ def train(
     full: bool = False,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> data.Checkpoint:
-    """Train a network of `models.ARCHITECTURES` from scratch; imports TensorFlow.
+    """Train a network that ships, one of RECIPES, from scratch; imports TensorFlow.
 
     train_size: use only so many of the training inputs, drawn with `seed`; default all that
         ship (7,000 images). full: all 55,000 images instead.
@@ -54,7 +67,8 @@ def train(
     Returns a `data.Checkpoint` like those that ship; its `record` holds the recipe, the log and
     the accuracy on the validation and test sets. `initial_model(name, seed)` gives the weights
     that the training started from.
-    Raises ValueError for an unknown name or sizes that make no sense.
+    Raises ValueError for an unknown name or sizes that make no sense; Interrupted, with such a
+    checkpoint of the weights so far, for KeyboardInterrupt: its record has "stopped_in_epoch".
     """
     layers, input_shape = models.resolve(name)
     recipe = dict(RECIPES[name])
@@ -70,7 +84,11 @@ def train(
     model = initial_model(name, seed)
     started = time.perf_counter()
     x, y = _draw(dataset, n, seed)
-    log = _fit(model, x, y, dataset, recipe, progress)
+    try:
+        log, stopped = fit(layers, model, x, y, dataset, recipe, progress), {}
+    except Interrupted as interrupted:
+        log = interrupted.trained
+        stopped = {"stopped_in_epoch": min(len(log) + 1, recipe["epochs"])}
     seconds = time.perf_counter() - started
     weights = _read_only(models.get_weights(model))
     record = {
@@ -85,16 +103,27 @@ def train(
         "log": log,
         "seconds": round(seconds, 1),
         "versions": versions(),
+        **stopped,
     }
-    return data.Checkpoint(name, layers, weights, input_shape, MappingProxyType(record))
+    found = data.Checkpoint(name, layers, weights, input_shape, MappingProxyType(record))
+    if stopped:
+        raise Interrupted(found, _in_epoch(log, recipe))
+    return found
 
 
-def initial_model(name: str, seed: int):
-    """A freshly initialised Keras model: the same weights for the same seed."""
+def _in_epoch(log, recipe):
+    return f"in epoch {min(len(log) + 1, recipe['epochs'])} of {recipe['epochs']}"
+
+
+def initial_model(network: str | models.Layers, seed: int, input_shape=None):
+    """A freshly initialised Keras model: the same weights for the same seed.
+
+    network, input_shape: as `models.build` takes them.
+    """
     env.tensorflow()  # before the seed, as only loaded libraries are seeded
     env.keras()
     env.seed(seed)
-    return models.build(name)
+    return models.build(network, input_shape)
 
 
 def measure(layers, weights, dataset: data.Dataset, split: str) -> dict[str, Any]:
@@ -128,13 +157,98 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _fit(model, x, y, dataset, recipe, progress):
+def require_examples(x, y, epochs, batch_size):
+    """-> (x float32 (n, ...), y (n, ...)) as arrays; ValueError where there is nothing to train on.
+
+    Inputs that are NaN or infinite would make every weight NaN.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if epochs < 1 or batch_size < 1 or x.shape[:1] != y.shape[:1] or not x.size:
+        raise ValueError(
+            f"There is nothing to train on: {_count(x)} inputs, {_count(y)} labels, {epochs} "
+            f"epochs of batches of {batch_size}. Give as many labels as inputs, and at least 1 of "
+            "each."
+        )
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"Training inputs must be real numbers, not {x.dtype}.")
+    if not np.isfinite(x).all():
+        raise ValueError("The training inputs hold NaN or infinity: clean them first.")
+    return x.astype(np.float32, copy=False), y
+
+
+def _count(array):
+    return len(array) if array.ndim else 0
+
+
+def loss_for(layers, input_shape, labels):
+    """The Keras loss of a classifier, by what its last layer gives and how many outputs it has.
+
+        last layer     outputs   loss                                 labels
+        softmax        2 or more sparse categorical cross-entropy     0, ..., outputs - 1
+        none (logits)  2 or more the same, from logits                0, ..., outputs - 1
+        sigmoid        1         binary cross-entropy                 0 or 1
+        none (logit)   1         the same, from logits                0 or 1
+
+    A loss for probabilities takes the logarithm of logits, and trains on without a word.
+    labels: whole numbers (n,) or (n, 1). Raises ValueError for others, for a softmax over one
+    output, for several sigmoids, and where `layer_specs.output_kind` can't tell.
+    """
+    kind = layer_specs.output_kind(layers)
+    shape = layer_specs.describe(layers, input_shape)[-1].output_shape
+    if len(shape) != 1:
+        raise ValueError(f"The network gives {shape} for each input: flatten it, or pass the loss.")
+    if kind == "softmax" and shape == (1,):
+        raise ValueError("A softmax over one output is always 1: use a sigmoid, or two outputs.")
+    if kind == "sigmoid" and shape != (1,):
+        raise ValueError(
+            f"{shape[0]} sigmoids may be one answer or {shape[0]} independent ones: end in a "
+            'softmax for the former, pass loss="binary_crossentropy" for the latter.'
+        )
+    _require_classes(np.asarray(labels), max(shape[0], 2))
+    keras = env.keras()
+    if shape == (1,):
+        return keras.losses.BinaryCrossentropy(from_logits=kind == "logits")
+    if kind == "softmax":
+        return "sparse_categorical_crossentropy"
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _require_classes(labels, classes):
+    whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and not (labels % 1).any())
+    if labels.ndim > 2 or labels.shape[1:] not in ((), (1,)) or not whole:
+        raise ValueError(
+            f"Labels are the numbers of classes, whole and of shape (n,); these are {labels.dtype} "
+            f"of shape {labels.shape}. For one-hot labels take y.argmax(axis=1); where the outputs "
+            'are no classes, pass the loss, such as loss="mse".'
+        )
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"The labels go from {low} to {high}; this network tells the classes 0 to "
+            f'{classes - 1} apart. Where its outputs are no classes, pass the loss, such as "mse".'
+        )
+
+
+def train_on(model, x, y, done):
+    """One batch; ValueError if the loss is no number any more. `done` batches came before it."""
+    if not np.isfinite(model.train_on_batch(x, y)):
+        raise ValueError(
+            f"The training diverged: after {done} batches the loss is NaN or infinite. Take a "
+            "smaller learning rate."
+        )
+
+
+def fit(layers, model, x, y, dataset, recipe, progress=None):
+    """Train a model of these layers by a recipe like those in RECIPES; return the log.
+
+    The log has an entry an epoch, as `train` tells its `progress`. Raises Interrupted for
+    KeyboardInterrupt, with the log so far; the weights so far are in the model.
+    """
     keras = env.keras()
     steps = recipe["epochs"] * -(-len(x) // recipe["batch_size"])
     schedule = keras.optimizers.schedules.CosineDecay(recipe["learning_rate"], steps)
-    model.compile(
-        keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    loss = loss_for(layers, x.shape[1:], y)
+    model.compile(keras.optimizers.Adam(schedule), loss, metrics=["accuracy"])
     log = []
 
     class Log(keras.callbacks.Callback):
@@ -148,10 +262,13 @@ def _fit(model, x, y, dataset, recipe, progress):
             if progress is not None:
                 progress(epoch + 1, recipe["epochs"], entry)
 
-    model.fit(
-        x, y, batch_size=recipe["batch_size"], epochs=recipe["epochs"], verbose=0,
-        validation_data=(dataset.x_validation, dataset.y_validation), callbacks=[Log()],
-    )  # fmt: skip
+    try:
+        model.fit(
+            x, y, batch_size=recipe["batch_size"], epochs=recipe["epochs"], verbose=0,
+            validation_data=(dataset.x_validation, dataset.y_validation), callbacks=[Log()],
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        raise Interrupted(log, _in_epoch(log, recipe)) from None
     return log
 
 
@@ -187,7 +304,10 @@ def main() -> None:
             architecture=name, seed=seed, command=command, versions=versions(),
             note=f"The weights of {name} before training, from the same seed.",
         )  # fmt: skip
-    trained = train(name, full=full, progress=print_epoch)
+    try:
+        trained = train(name, full=full, progress=print_epoch)
+    except Interrupted as stopped:
+        sys.exit(f"Stopped in epoch {stopped.trained.record['stopped_in_epoch']}: nothing written.")
     record = {**trained.record, "command": command}
     data.write_npz(f"checkpoints/{name}.npz", trained.weights, **record)
     print(json.dumps({key: record[key] for key in ("validation", "test", "seconds")}, indent=1))

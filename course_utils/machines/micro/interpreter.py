@@ -1,67 +1,52 @@
 """Run a model in the TFLM interpreter, the one that runs on microcontrollers.
 
 TFLM checks with assertions: a model that it does not expect ends the whole process, and so may an
-arena that is too small. It is therefore given a process of its own, and its death becomes an
-exception here.
+arena that is too small. It is therefore given a process of its own (`process`), and its death
+becomes an exception here.
 """
 
 from __future__ import annotations
 
-import atexit
-import concurrent.futures
-import importlib.util
-import multiprocessing
-import os
-import signal
-import threading
-
 import numpy as np
 
-from course_utils import env
 from course_utils.engines import tflite_file
+from course_utils.machines import batches, process
+from course_utils.machines.process import Refused, close, in_tflm, missing
+
+__all__ = ["ARENA", "Refused", "checked", "close", "in_tflm", "missing", "run"]
 
 ARENA = 4 << 20  # bytes for the interpreter's tensors; no board has more, and this PC has plenty
-TIMEOUT = 600  # seconds
 
 
-class Refused(RuntimeError):
-    """TFLM does not run this model: it said no, or its process died."""
-
-
-def missing() -> str:
-    """Why TFLM cannot run here, in one sentence; "" where it can."""
-    if importlib.util.find_spec("tflite_micro"):
-        return ""
-    return (
-        "The TFLM interpreter is not installed: tflite-micro has wheels for Linux on x86-64 only "
-        "(there, `python lab.py` installs it)."
-    )
-
-
-def run(tflite: bytes | tflite_file.Graph, x: np.ndarray, arena_size: int = ARENA) -> np.ndarray:
+def run(tflite: bytes | tflite_file.Graph, x, arena_size: int = ARENA):
     """Return the outputs of the TFLM interpreter, which is given the inputs one by one.
 
-    tflite:     a `.tflite` file with one input and one output and a batch of one.
-    x:          inputs, batch first, in the dtype of the model's input (see
-                `quantization.quantize`).
+    One interpreter takes them all: to a network that keeps a state (a variable, an LSTM) they are
+    steps in time, and the next call of `run` begins at the network's first state again.
+
+    tflite:     a `.tflite` file.
+    x:          n inputs in the dtype of the model's input (see `evaluation.to_input`): an array
+                (n, *shape without its first axis of one), or a tuple of arrays, one for each
+                input; see `batches` for other first axes.
     arena_size: bytes that the interpreter has for its tensors; see `smallest_arena`.
-    Returns an array of the outputs, batch first, in the dtype of the model's output.
-    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file, for no
-    input and for no arena, and Refused (a RuntimeError) for a model that TFLM does not run, even if
-    its process died.
+    Returns the outputs of all n, in the dtype of the model's output: an array, batch first, or a
+    tuple of arrays if the model has several outputs.
+    Raises ImportError where tflite-micro is not installed, ValueError for a damaged file, for
+    inputs that are too few or of another shape and for no arena, TypeError for another dtype, and
+    Refused (a RuntimeError) for a model that TFLM does not run, even if its process died.
     """
-    x = np.asarray(x)
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"x needs at least one input, batch first; it has the shape {x.shape}.")
+    graph = checked(tflite)
+    inputs = batches.whole(x, graph)
     if arena_size < 1:
         raise ValueError(f"arena_size is {arena_size} bytes; an interpreter needs at least one.")
     try:
-        return in_tflm(_run, checked(tflite).file, x, arena_size)
+        outputs = in_tflm(run_whole, graph.file, inputs, len(graph.outputs), arena_size)
     except Refused as refused:
-        if arena_size >= ARENA:
-            raise
-        where = f"this model in an arena of {arena_size:,} bytes"
-        raise Refused(str(refused).replace("this model", where, 1)) from None
+        why = process.suspect(graph) if isinstance(refused, process.Died) else ""
+        where = f" in an arena of {arena_size:,} bytes" * (arena_size < ARENA)
+        message = str(refused).replace("this model", f"this model{where}", 1)
+        raise Refused(f"{message} {why}".strip()) from None
+    return batches.outputs(outputs)
 
 
 def checked(tflite):
@@ -74,76 +59,17 @@ def checked(tflite):
     return tflite_file.read(tflite)
 
 
-def in_tflm(function, *arguments):
-    """function(*arguments) in the TFLM process; `function` is at the top of a module.
-
-    Raises ImportError and Refused as `run` does.
-    """
-    if reason := missing():
-        raise ImportError(reason)
-    # A process that has run a model before is kept: to start one takes a second.
-    try:
-        return _process().submit(function, *arguments).result(timeout=TIMEOUT)
-    except concurrent.futures.process.BrokenProcessPool:
-        close()
-        raise Refused("The TFLM process died on this model.") from None
-    except concurrent.futures.TimeoutError:
-        close()
-        raise Refused(f"TFLM was not done after {TIMEOUT} s; its process was stopped.") from None
-    except KeyboardInterrupt:
-        close()
-        raise
-    except Exception as error:
-        raise Refused(f"TFLM does not run this model: {error}") from None
-
-
-_kept: list[concurrent.futures.ProcessPoolExecutor] = []
-
-
-def _process():
-    if not _kept:
-        context = multiprocessing.get_context("spawn")  # fork would copy a kernel's threads' locks
-        _kept.append(concurrent.futures.ProcessPoolExecutor(1, context, initializer=_settle))
-    return _kept[0]
-
-
-def close() -> None:
-    """End the TFLM process, whatever it is doing; the next `run` starts another."""
-    while _kept:
-        pool = _kept.pop()
-        for process in (pool._processes or {}).values():
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _settle():
-    """In the other process, first: end when this one ends, and not at Ctrl+C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `run` hears of it and decides
-
-    def follow():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-atexit.register(close)  # before the interpreter takes its own modules apart
-
-
-def _run(tflite, x, arena_size):
-    """In the other process."""
+def run_whole(tflite, inputs, outputs, arena_size):
+    """In the other process: arrays (n, *the output's shape), one for each output."""
     from tflite_micro.python.tflite_micro import runtime
 
-    # TFLM says why on stderr, which a notebook would show; the exception itself says little.
-    with env.captured_stderr() as said:
-        try:
-            interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=arena_size)
-            outputs = []
-            for one in x:
-                interpreter.set_input(one[None], 0)
-                interpreter.invoke()
-                outputs.append(np.array(interpreter.get_output(0))[0])
-            return np.stack(outputs)
-        except Exception as error:
-            reason = str(error)
-    raise RuntimeError((said.text.strip().splitlines() or [reason])[0])
+    interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=arena_size)
+    answers = [[] for _ in range(outputs)]
+    for feed in zip(*inputs, strict=True):
+        # Each input each time: TFLM may use an input's place for what is computed later.
+        for i, array in enumerate(feed):
+            interpreter.set_input(array, i)
+        interpreter.invoke()
+        for i, answer in enumerate(answers):
+            answer.append(np.array(interpreter.get_output(i)))
+    return [np.stack(answer) for answer in answers]

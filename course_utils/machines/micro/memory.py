@@ -7,6 +7,7 @@ operator, and what the kernels prepared once. The weights stay in flash.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from course_utils import env
-from course_utils.engines import tflite_file
-from course_utils.machines.micro.interpreter import ARENA, Refused, checked, in_tflm, run
+from course_utils.engines import limits, tflite_file
+from course_utils.machines.micro.interpreter import ARENA, Refused, checked, in_tflm, run_whole
 
 ALIGNMENT = 16  # bytes: TFLM aligns the arena and each activation in it
 
@@ -23,7 +24,7 @@ ALIGNMENT = 16  # bytes: TFLM aligns the arena and each activation in it
 class Arena(NamedTuple):
     """Bytes of the arena that TFLM used, here on a 64-bit machine, with its reference kernels.
 
-    total = head + tail, and tail = the five recorded parts + rest.
+    total = head + tail, and tail = the recorded parts + variables + rest.
     """
 
     total: int
@@ -35,17 +36,18 @@ class Arena(NamedTuple):
     buffers: int  # what kernels prepare: multipliers and shifts for each channel, zero points
     nodes: int  # for each operator: its tensors, its kernel, its options
     rest: int  # the allocator and the planner themselves
+    variables: int = 0  # tensors that keep their values from one input to the next: a state
 
     @property
     def on_32_bits(self) -> int:
         """About how many bytes the arena takes on a 32-bit microcontroller: an estimate.
 
-        Activations and prepared numbers are as large there. The other records consist of
-        pointers and sizes for the most part, which take 4 bytes instead of 8: they are counted
-        half. A device's own kernels (CMSIS-NN) may ask for scratch memory on top.
+        Activations, prepared numbers and a network's state are as large there. The other records
+        consist of pointers and sizes for the most part, which take 4 bytes instead of 8: they are
+        counted half. A device's own kernels (CMSIS-NN) may ask for scratch memory on top.
         """
         halved = self.eval_tensors + self.tensors + self.quantization + self.nodes + self.rest
-        return self.head + self.buffers + -(-halved // 2)
+        return self.head + self.buffers + self.variables + -(-halved // 2)
 
 
 _RECORDED = {
@@ -57,6 +59,7 @@ _RECORDED = {
     "quantization": r"'Persistent TfLiteTensor quantization data' used (\d+) bytes",
     "buffers": r"'Persistent buffer data' used (\d+) bytes",
     "nodes": r"'NodeAndRegistration struct' used (\d+) bytes",
+    "variables": r"'TfLiteTensor variable buffer data' used (\d+) bytes",
 }
 
 
@@ -65,7 +68,8 @@ def arena(tflite: bytes | tflite_file.Graph) -> Arena:
 
     Raises ImportError, ValueError and Refused as `run` does.
     """
-    return parse_allocations(in_tflm(_allocations, checked(tflite).file))
+    graph = checked(tflite)
+    return parse_allocations(in_tflm(_allocations, graph.file, _some_inputs(graph, 1)))
 
 
 def parse_allocations(text: str) -> Arena:
@@ -81,23 +85,16 @@ def parse_allocations(text: str) -> Arena:
     return Arena(**found, rest=found["tail"] - sum(list(found.values())[3:]))
 
 
-def _allocations(tflite):
+def _allocations(tflite, inputs):
     """In the TFLM process: what the recording allocator says once the model has run."""
     from tflite_micro.python.tflite_micro import runtime
 
+    interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
+    for i, array in enumerate(inputs):
+        interpreter.set_input(array[0], i)
+    interpreter.invoke()
     with env.captured_stderr() as said:
-        try:
-            interpreter = runtime.Interpreter.from_bytes(tflite, arena_size=ARENA)
-            detail = interpreter.get_input_details(0)
-            interpreter.set_input(np.zeros(detail["shape"], detail["dtype"]), 0)
-            interpreter.invoke()
-        except Exception as error:
-            reason = str(error)
-        else:
-            reason = ""
-            interpreter.print_allocations()
-    if reason:
-        raise RuntimeError((said.text.strip().splitlines() or [reason])[0])
+        interpreter.print_allocations()
     return said.text
 
 
@@ -110,17 +107,18 @@ def smallest_arena(tflite: bytes | tflite_file.Graph) -> int:
     Raises ImportError, ValueError and Refused as `run` does.
     """
     graph = checked(tflite)
-    if len(graph.inputs) != 1:
-        raise ValueError(f"The model has {len(graph.inputs)} inputs; one is expected.")
-    tensor = graph.tensors[graph.inputs[0]]
-    x = np.random.default_rng(0).integers(-99, 99, (4, *tensor.shape[1:])).astype(tensor.dtype)
-    expected = run(graph, x)
+    inputs = _some_inputs(graph)
+    expected = in_tflm(run_whole, graph.file, inputs, len(graph.outputs), ARENA)
 
     def runs(units):
         try:
-            return np.array_equal(run(graph, x, units * ALIGNMENT), expected, equal_nan=True)
+            found = in_tflm(run_whole, graph.file, inputs, len(graph.outputs), units * ALIGNMENT)
         except Refused:  # or it died, which it may where it did not ask how much was left
             return False
+        return all(
+            np.array_equal(ours, theirs, equal_nan=True)
+            for ours, theirs in zip(found, expected, strict=True)
+        )
 
     high = -(-arena(graph).total // ALIGNMENT)
     low, step = high - 1, 1
@@ -135,6 +133,18 @@ def smallest_arena(tflite: bytes | tflite_file.Graph) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if runs(middle) else (middle, high)
     return high * ALIGNMENT
+
+
+def _some_inputs(graph, n=4):
+    """Arrays (n, *shape), one for each input: codes, numbers, zero for an index into a table."""
+    wanted = sum(graph.tensors[index].size for index in graph.inputs)
+    limits.require("What the model takes as its inputs", 2 * 8 * n * wanted)  # drawn, and converted
+    rng, found = np.random.default_rng(0), []
+    for tensor in (graph.tensors[index] for index in graph.inputs):
+        values = rng.integers(-99, 99, (n, *tensor.shape))
+        is_index = tensor.dtype.kind in "iu" and tensor.qparams is None
+        found.append((0 * values if is_index else values).astype(tensor.dtype))
+    return tuple(found)
 
 
 # --- activations --------------------------------------------------------------------------------
@@ -183,8 +193,10 @@ def alive(parts: Sequence[Activation]) -> list[int]:
     >>> alive([Activation("input", 100, 0, 0), Activation("a", 10, 0, 1), Activation("b", 8, 1, 1)])
     [128, 32]
     """
-    last = max((part.last for part in parts), default=-1)
-    return [
-        sum(-(-p.bytes // ALIGNMENT) * ALIGNMENT for p in parts if p.first <= at <= p.last)
-        for at in range(last + 1)
-    ]
+    changes = [0] * (max((part.last for part in parts), default=-1) + 2)
+    for part in parts:
+        if part.first <= part.last:
+            size = -(-part.bytes // ALIGNMENT) * ALIGNMENT
+            changes[part.first] += size
+            changes[part.last + 1] -= size
+    return list(itertools.accumulate(changes))[:-1]

@@ -21,6 +21,10 @@ C_TYPES = {
 }
 MARGIN = 0.10  # of the measured arena
 GOLDEN = 4  # inputs in the self-test
+# Bytes on 32 bits in which TFLM plans one scratch buffer: its request (12), its lifetime (24) and
+# its place among the others (40); micro_allocator.h, micro_allocation_info.h and
+# greedy_memory_planner.h at revision 90b983c.
+PLANNED = 76
 # The revision that tflite-micro is built from, where it is not installed.
 REVISION = ("8f6596d", "2026-10-23")
 
@@ -96,19 +100,26 @@ def _samples(samples, shape) -> np.ndarray:
 
 class ProjectArena(NamedTuple):
     size: int
+    needed: int  # of it the smallest in which TFLM runs the network, or what takes its place
+    to_start: int  # bytes that TFLM takes at most beyond those in use, while it starts
     words: str  # one line
     comment: list[str]
+    start_comment: list[str]
 
 
 def arena_of(graph) -> ProjectArena:
     scratch = _scratch(graph)
     if interpreter.missing():
-        needed = _estimated_arena(graph)
+        needed = estimated_arena(graph)
         how = "estimated from the tensors' sizes, because TFLM was not installed: not measured"
         found = [f"{needed:,} bytes, {how}"]
         on_32_bits = "Whether a 32-bit microcontroller needs less was not measured either."
+        to_start = 0
     else:
-        needed = memory.smallest_arena(graph)
+        used, needed = memory.arena(graph), memory.smallest_arena(graph)
+        beyond = needed - _up(used.total, memory.ALIGNMENT)
+        records = PLANNED * len(graph.operators)
+        to_start = _up(beyond + records, memory.ALIGNMENT)
         how = "measured, with room for optimized kernels and a margin"
         found = [
             f"{needed:,} bytes: the smallest arena in which TFLM {revision()[0]} ran this network,",
@@ -116,7 +127,7 @@ def arena_of(graph) -> ProjectArena:
         ]
         on_32_bits = (
             "A 32-bit microcontroller needs less, as its pointers are half as long: about "
-            f"{memory.arena(graph).on_32_bits:,} bytes."
+            f"{used.on_32_bits:,} bytes."
         )
     margin = round(MARGIN * needed)
     size = _up(needed + scratch + margin, memory.ALIGNMENT)
@@ -128,7 +139,14 @@ def arena_of(graph) -> ProjectArena:
         on_32_bits,
         "ArenaUsed() tells what it is on your board.",
     ]
-    return ProjectArena(size, how, comment)
+    if interpreter.missing():
+        start_comment = ["Not measured, because TFLM was not installed: kArenaSize stays as it is."]
+        return ProjectArena(size, needed, size, how, comment, start_comment)
+    start_comment = [
+        f"{beyond:,} bytes were needed on the 64-bit computer; on 32 bits the records are shorter.",
+        f"+ {PLANNED} bytes for each operator, to plan the scratch memory of an optimized kernel",
+    ]
+    return ProjectArena(size, needed, to_start, how, comment, start_comment)
 
 
 def _up(value, unit):
@@ -142,22 +160,24 @@ def _scratch(graph) -> int:
     """
     largest = 0
     for operator in graph.operators:
-        if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        if operator.name in ("CONV_2D", "DEPTHWISE_CONV_2D") and len(operator.inputs) > 1:
             kernel = graph.tensors[operator.inputs[1]]
+            if len(kernel.shape) != 4 or not kernel.size:  # a damaged file, which TFLM refuses
+                continue
             patch = kernel.size // (kernel.shape[0] if operator.name == "CONV_2D" else 1)
             if kernel.type == "int8":
                 largest = max(largest, 4 * _up(patch, 4))
     return largest
 
 
-def _estimated_arena(graph) -> int:
+def estimated_arena(graph) -> int:
     """Bytes of the arena, roughly: what must be alive at once, and TFLM's records of it."""
     records = 1024 + 32 * len(graph.tensors)
     for operator in graph.operators:
         # Each operator's own record, and a multiplier and a shift for each channel.
         channels = max((graph.tensors[i].scale.size for i in operator.inputs if i >= 0), default=0)
         records += 192 + 8 * channels
-    return max(memory.alive(memory.activations(graph))) + records
+    return max(memory.alive(memory.activations(graph)), default=0) + records
 
 
 def revision() -> tuple[str, str]:

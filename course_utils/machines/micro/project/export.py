@@ -11,11 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils import env
 from course_utils.engines import tflite_file
 from course_utils.machines.micro import boards
-from course_utils.machines.micro.compatibility import compatibility
+from course_utils.machines.micro.compatibility import Compatibility, compatibility
 from course_utils.machines.micro.project.contents import arena_of, ends_of, golden_of
-from course_utils.machines.micro.project.files import NANO, SUMS, files_of
+from course_utils.machines.micro.project.files import (
+    ARDUINO,
+    CMSIS_NN,
+    NANO,
+    PLATFORMIO,
+    REFERENCE,
+    SUMS,
+    files_of,
+)
+from course_utils.machines.micro.runtimes import runtime as known_runtime
 
 
 def export_project(
@@ -25,6 +35,7 @@ def export_project(
     name: str = "model",
     samples: np.ndarray | None = None,
     overwrite: bool = False,
+    runtime: str | None = None,
 ) -> list[Path]:
     """Write a complete C++ project that runs the network in TFLM, and return the files' paths.
 
@@ -39,21 +50,24 @@ def export_project(
     samples:   real inputs as in training, float array (n, *input shape without the batch), for the
                self-test, whose expected outputs are TFLM's. None: for a network that takes
                Fashion-MNIST images or Watch windows, the first validation input of four classes.
+    runtime:   None: the network must be right on every runtime that the project's README names for
+               the board. Or a name of `micro.runtimes()`: it must be right there, and the README
+               leaves out what it would be wrong on.
     Raises TypeError for bytes that are none and samples that are no numbers; ValueError for a
-    damaged file, a network, name or board that cannot be, one that does not fit the board, and the
-    folder that this runs in; FileExistsError and NotADirectoryError for other directories; Refused
-    where TFLM does not run the network; ImportError where TFLM is needed (any network but int8) and
-    not installed.
+    damaged file, a network, name, board or runtime that cannot be, one that does not fit the board
+    or that a runtime would not start or answer wrongly, and the folder that this runs in;
+    FileExistsError and NotADirectoryError for other directories; Refused where TFLM does not run
+    the network; ImportError where TFLM is needed (any network but int8) and not installed.
     """
     graph = tflite_file.read(tflite)
     spec = boards.board(board)
     check_name(name)
     directory = Path(directory)
     check_directory(directory, overwrite)
-    if len(graph.file) > spec["flash_bytes"]:
+    if len(graph.file) > spec["usable_flash_bytes"]:
         raise ValueError(
             f"The network takes {len(graph.file):,} bytes, more than all of the {board}'s flash "
-            f"({spec['flash_bytes']:,} bytes): make it smaller, or choose another board."
+            f"({spec['usable_flash_bytes']:,} bytes): make it smaller, or choose another board."
         )
     if spec["word_bits"] < boards.WORD_BITS:
         raise ValueError(
@@ -61,7 +75,9 @@ def export_project(
             f"{spec['word_bits']} bits: choose another board, e.g. the {NANO}."
         )
     ends = ends_of(graph)
-    operators = add_functions(graph)
+    report = compatibility(graph)
+    operators = add_functions(graph, report)
+    fails = fails_on(report, board, runtime)
     golden = golden_of(graph, ends, samples)
     arena = arena_of(graph)
     if arena.size > spec["ram_bytes"]:
@@ -70,7 +86,7 @@ def export_project(
             f"({spec['ram_bytes']:,} bytes): use smaller activations (stride or pool earlier, "
             "int8), or choose another board."
         )
-    files = files_of(graph, name, board, spec, ends, operators, golden, arena)
+    files = files_of(graph, name, board, spec, ends, operators, golden, arena, fails)
     return write(files, directory)
 
 
@@ -94,17 +110,23 @@ KEYWORDS = re.findall(
 ADD_FUNCTIONS = re.findall(
     r"\w+",
     """
-    Abs Add AddN ArgMax ArgMin AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs BroadcastTo
-    Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace DepthwiseConv2D Dequantize Div Elu
-    EmbeddingLookup Equal Exp ExpandDims Fill Floor FloorDiv FloorMod FullyConnected Gather
-    GatherNd Greater GreaterEqual HardSwish L2Normalization L2Pool2D LeakyRelu Less LessEqual Log
-    LogicalAnd LogicalNot LogicalOr Logistic LogSoftmax Maximum MaxPool2D Mean Minimum MirrorPad
-    Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize ReduceMax ReduceMin Relu Relu6 Reshape
-    ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax
-    SpaceToBatchNd SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StridedSlice
-    Sub Sum Svdf Tanh Transpose TransposeConv UnidirectionalSequenceLSTM Unpack ZerosLike
+    Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd
+    BroadcastArgs BroadcastTo CallOnce Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace
+    DepthwiseConv2D Dequantize Div DynamicUpdateSlice Elu EmbeddingLookup Equal Exp ExpandDims Fill
+    Floor FloorDiv FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If
+    L2Normalization L2Pool2D LeakyRelu Less LessEqual Log LogicalAnd LogicalNot LogicalOr Logistic
+    LogSoftmax Maximum MaxPool2D Mean Minimum MirrorPad Mul Neg NotEqual Pack Pad PadV2 Prelu
+    Quantize ReadVariable ReduceAll ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear
+    ResizeNearestNeighbor ReverseV2 Round Rsqrt SelectV2 Shape Sin Slice Softmax SpaceToBatchNd
+    SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StridedSlice Sub Sum Svdf Tanh
+    Transpose TransposeConv UnidirectionalSequenceLSTM Unpack VarHandle While ZerosLike
     """,
 )
+# Of these, what works on variables or on other graphs, for which a project's interpreter has no
+# room: it is not exported.
+WITH_VARIABLES_OR_GRAPHS = (
+    "AssignVariable", "CallOnce", "If", "ReadVariable", "VarHandle", "While"
+)  # fmt: skip
 
 
 def check_name(name: str) -> None:
@@ -123,18 +145,35 @@ def check_name(name: str) -> None:
         )
 
 
-def add_functions(graph: tflite_file.Graph) -> list[str]:
-    """The names of the Add... functions of the network's operators, each once, as they run."""
-    if problems := compatibility(graph).problems:
-        raise ValueError(f"TFLM does not run this network: {problems[0]}")
+def add_functions(graph: tflite_file.Graph, report: Compatibility) -> list[str]:
+    """The names of the Add... functions of the operators of all its graphs, each once."""
+    if report.problems:
+        raise ValueError(f"TFLM does not run this network: {report.problems[0]}")
     if not graph.operators:
         raise ValueError("The network has no operators: there is nothing to run.")
     functions = {function.upper(): function for function in ADD_FUNCTIONS}
-    found = {op.name: functions.get(op.name.replace("_", "")) for op in graph.operators}
+    found = {op.name: functions.get(op.name.replace("_", "")) for op in report.operators}
     for name, function in found.items():
-        if function is None:
-            raise ValueError(f"TFLM runs {name}, but only in networks that keep a state or branch.")
+        if function is None or function in WITH_VARIABLES_OR_GRAPHS:
+            raise ValueError(
+                f"TFLM runs {name}, but the project does not: it is for networks of built-in "
+                "operators, without variables and without branches."
+            )
     return list(found.values())
+
+
+def fails_on(report: Compatibility, board: str, runtime: str | None) -> frozenset[str]:
+    """The known runtimes on which the network fails, once it is right where it must be."""
+    named = (ARDUINO, CMSIS_NN, REFERENCE) if board in PLATFORMIO else (CMSIS_NN, REFERENCE)
+    for name in named if runtime is None else (runtime,):
+        on = str(known_runtime(name))
+        if not (found := report.others.get(on)):
+            continue
+        does = "answers wrongly with" if all(each.wrong for each in found) else "does not run"
+        other = f" Or leave {name} out: runtime=\"TFLM\"." if runtime is None else ""
+        problem, instead, _ = found[0]
+        raise ValueError(f"{on} {does} this network: {problem} {instead}{other}")
+    return frozenset(report.others)
 
 
 # --- where it is written -----------------------------------------------------------------------
@@ -213,16 +252,23 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _put(files, folder):
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
 def write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
     """Write all files or none: beside the directory first, then one rename."""
+    if env.IN_BROWSER:  # its drive hangs when a folder that holds files is renamed
+        _put(files, directory)
+        return sorted(directory / path for path in files)
     place = directory.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as workplace:
         new, old = Path(workplace) / "new", Path(workplace) / "old"
-        for path, content in files.items():
-            target = new / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        _put(files, new)
         try:
             if directory.exists():
                 os.rename(directory, old)

@@ -45,27 +45,29 @@ def no_compiler() -> str:
     return ""
 
 
-def self_test(directory: str | os.PathLike, tflite: bytes, arena: int = 0) -> SelfTest:
+def self_test(
+    directory: str | os.PathLike, tflite: bytes, arena: int = 0, answer: Callable | None = None
+) -> SelfTest:
     """Compile a project as it is now on the disk, and run its self-test.
 
     directory: an exported project.
     tflite:    the network that it was exported from, int8 where TFLM is not installed.
     arena:     the smallest arena that the network takes: with less the program is refused.
+    answer:    a function of the input's codes that answers in TFLM's place: another runtime, as
+               `IntegerModel(as_read(tflite, name)).run`.
     Raises FileNotFoundError where there is no project, OSError where there is no compiler.
     """
     if reason := no_compiler():
         raise OSError(reason)
     directory = Path(directory)
-    sources = sorted(directory.glob("*/*.cpp"))
-    if not (directory / "main.cpp").is_file() or not sources:
-        raise FileNotFoundError(f"There is no exported project in {directory}.")
+    sources = sources_of(directory)
     graph = tflite_file.read(tflite)
     with tempfile.TemporaryDirectory() as temporary:
         program = Path(temporary) / "self_test"
         command = [
             next(filter(None, map(shutil.which, COMPILERS))), "-std=c++14", "-w",
             "-I", STANDIN, *definitions(graph, arena),
-            directory / "main.cpp", *sources, STANDIN / "interpreter.cpp", "-o", program,
+            *sources, STANDIN / "interpreter.cpp", "-o", program,
         ]  # fmt: skip
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, timeout=TIMEOUT
@@ -74,10 +76,23 @@ def self_test(directory: str | os.PathLike, tflite: bytes, arena: int = 0) -> Se
             errors = [line for line in done.stderr.splitlines() if "error" in line]
             first = (errors or ["The compiler stopped."])[0]
             return SelfTest(False, (first.replace(f"{directory}{os.sep}", ""),), False)
-        code, lines = run_program(program, graph)
+        code, lines = run_program(program, graph, answer)
     if not lines or lines[-1] not in ("PASS", "FAIL"):
         lines = [*lines, f"The program ended without a verdict (code {code})."]
     return SelfTest(code == 0 and lines[-1] == "PASS", tuple(lines), True)
+
+
+def sources_of(directory: Path) -> list[Path]:
+    """The C++ files of a project's self-test: those at the top, and those beside the network.
+
+    What editors and builds leave in other folders, such as .ipynb_checkpoints, is none of it.
+    Raises FileNotFoundError where there is no project.
+    """
+    top = [directory / "main.cpp", directory / "debug_log.cpp"]
+    networks = sorted(directory.glob("*/network.cpp"))
+    if len(networks) != 1 or not all(path.is_file() for path in top):
+        raise FileNotFoundError(f"There is no exported project in {directory}.")
+    return [*top, *sorted(networks[0].parent.glob("*.cpp"))]
 
 
 def definitions(graph: tflite_file.Graph, arena: int, moved: bool = True) -> list[str]:

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "Arduino_LSM9DS1.h"
+#include "tensorflow/lite/micro/debug_log.h"
 
 namespace {
 FILE* readings = nullptr;
@@ -12,6 +13,8 @@ unsigned long now = 0;
 float acceleration[3], rotation[3];
 bool more = true;
 }  // namespace
+
+void DebugLog(const char* format, va_list args) { std::vprintf(format, args); }  // the library's
 
 SerialClass Serial;
 LSM9DS1Class IMU;

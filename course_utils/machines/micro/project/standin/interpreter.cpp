@@ -3,11 +3,19 @@
 
 #include <cstdlib>
 
+#include "tensorflow/lite/micro/debug_log.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 
 STANDIN_BEGIN
 
 namespace {
+
+void Say(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  DebugLog(format, arguments);
+  va_end(arguments);
+}
 
 bool Whole(ssize_t (*move)(int, char*, size_t), int descriptor, char* bytes, size_t size) {
   while (size) {
@@ -33,7 +41,10 @@ MicroInterpreter::MicroInterpreter(const Model* model, const MicroOpResolver& op
 
 TfLiteStatus MicroInterpreter::AllocateTensors() {
   if (!Aligned(model_) || !Aligned(arena_) || !op_resolver_.Exact()) return kTfLiteError;
-  if (arena_size_ < STANDIN_ARENA) return kTfLiteError;
+  if (arena_size_ < STANDIN_ARENA) {
+    Say("The arena is too small: %u bytes are missing\n", unsigned(STANDIN_ARENA - arena_size_));
+    return kTfLiteError;
+  }
   input_.type = STANDIN_INPUT_TYPE;
   input_.bytes = STANDIN_INPUT_BYTES;
   input_.data.data = arena_;

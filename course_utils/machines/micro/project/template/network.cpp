@@ -39,7 +39,7 @@ const char* Begin() {
 
   static MicroInterpreter the_interpreter(model, operators, arena, kArenaSize);
   if (the_interpreter.AllocateTensors() != kTfLiteOk) {
-    return "AllocateTensors failed: is kArenaSize in network.h too small?";
+    return "AllocateTensors failed; TFLM says why above. If memory is missing: enlarge kArenaSize";
   }
   const auto* input = the_interpreter.input(0);
   const auto* output = the_interpreter.output(0);
@@ -68,5 +68,10 @@ bool Run(const float* input, float* output) {
 }
 
 size_t ArenaUsed() { return interpreter == nullptr ? 0 : interpreter->arena_used_bytes(); }
+
+size_t ArenaEnough() {
+  const size_t enough = (ArenaUsed() + 15) / 16 * 16 + kArenaToStart;
+  return enough < kArenaSize ? enough : kArenaSize;  // which was enough: Begin has succeeded
+}
 
 }  // namespace @{name}_network

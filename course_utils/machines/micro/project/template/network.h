@@ -15,6 +15,11 @@ constexpr int kOutputSize = @{output_size};  // @{output_shape}
 @{arena_comment}
 constexpr size_t kArenaSize = @{arena_size};
 
+// What TFLM takes at most beyond ArenaUsed() while it prepares the network.
+//
+@{start_comment}
+constexpr size_t kArenaToStart = @{arena_to_start};
+
 // Prepares the network; call it once. Returns nullptr when it is ready, else what went wrong.
 const char* Begin();
 
@@ -29,7 +34,11 @@ InputCode* Input();
 bool Invoke();
 const OutputCode* Output();
 
-// How much of the arena is used, in bytes, once Begin has prepared the network.
+// How much of the arena is used, in bytes, once Begin has prepared the network. An arena of this
+// size may be too small: while TFLM prepares a network it needs room that it then gives back.
 size_t ArenaUsed();
+
+// A kArenaSize with which Begin succeeds here: what is used and kArenaToStart, in steps of 16 bytes.
+size_t ArenaEnough();
 
 }  // namespace @{name}_network

@@ -9,6 +9,7 @@
 using namespace @{name}_network;
 
 static void PrintLine(const char* line) { Serial.println(line); }
+static unsigned long Clock() { return micros(); }
 
 static bool ready = false;
 
@@ -21,11 +22,7 @@ void setup() {
     Serial.println("FAIL");
     return;
   }
-  Serial.print(ArenaUsed());
-  Serial.print(" of ");
-  Serial.print(kArenaSize);
-  Serial.println(" bytes of the arena used");
-  ready = SelfTest(PrintLine);
+  ready = SelfTest(PrintLine, Clock);
 }
 
 void loop() {

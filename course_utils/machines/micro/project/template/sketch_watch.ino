@@ -15,6 +15,7 @@ static const char* const kClasses[kOutputSize] = {
 };
 
 static void PrintLine(const char* line) { Serial.println(line); }
+static unsigned long Clock() { return micros(); }
 
 static Windows windows;
 static bool ready = false;
@@ -28,11 +29,7 @@ void setup() {
     Serial.println("FAIL");
     return;
   }
-  Serial.print(ArenaUsed());
-  Serial.print(" of ");
-  Serial.print(kArenaSize);
-  Serial.println(" bytes of the arena used");
-  if (!SelfTest(PrintLine)) return;
+  if (!SelfTest(PrintLine, Clock)) return;
 
   if (!IMU.begin()) {
     Serial.println("No LSM9DS1 found. A Rev2 board has a BMI270: see README.md.");
@@ -51,7 +48,10 @@ void loop() {
   if (!windows.Add(FromBoard(ax, ay, az, wx, wy, wz), micros())) return;
 
   float output[kOutputSize];
-  if (!Run(windows.Standardised(), output)) {
+  const unsigned long begin = micros();
+  const bool ran = Run(windows.Standardised(), output);
+  const unsigned long microseconds = micros() - begin;
+  if (!ran) {
     Serial.println("the network did not run");
     return;
   }
@@ -68,5 +68,7 @@ void loop() {
     Serial.print(windows.Mean(channel), 2);
     Serial.print(' ');
   }
-  Serial.println("g");
+  Serial.print("g, in ");
+  Serial.print(microseconds);
+  Serial.println(" microseconds");
 }

@@ -7,6 +7,10 @@
 
 #define TFLITE_SCHEMA_VERSION (3)
 
+#ifndef STANDIN_USED
+#define STANDIN_USED STANDIN_ARENA
+#endif
+
 namespace tflite {
 
 struct Model {
@@ -33,7 +37,7 @@ class MicroInterpreter {
   TfLiteStatus Invoke();
   TfLiteTensor* input(size_t index);
   TfLiteTensor* output(size_t index);
-  size_t arena_used_bytes() const { return STANDIN_ARENA; }
+  size_t arena_used_bytes() const { return STANDIN_USED; }
 
  private:
   const Model* model_;
