@@ -150,7 +150,7 @@ def mapping(tensor_name, num_bits=8, percent=100, symmetric=True, narrow_range=T
     )
     edges, every = _histogram(tensor_name)
     clipped = np.histogram(values[beyond], edges)[0] / values.size
-    counts = np.bincount(codes.ravel().astype(np.int64) - qparams.qmin, minlength=qparams.codes)
+    counts = np.bincount(codes.ravel().astype(np.intp) - qparams.qmin, minlength=qparams.codes)
     bars = counts
     if qparams.codes > CODE_BARS:
         bars = np.add.reduceat(counts, np.arange(0, qparams.codes, -(-qparams.codes // CODE_BARS)))

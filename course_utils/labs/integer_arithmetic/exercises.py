@@ -460,7 +460,7 @@ def _layer(seed, n, units, inputs, x_zero, y_zero, reals):
     x = rng.integers(-128, 128, (n, inputs)).astype(np.int8)
     weights = rng.integers(-127, 128, (units, inputs)).astype(np.int8)
     bias = rng.integers(-9_000, 9_000, units).astype(np.int32)
-    pairs = np.array([engine.quantize_multiplier(real) for real in reals[:units]]).T
+    pairs = engine.quantize_multipliers(reals[:units])
     return x, weights, bias, x_zero, *pairs, y_zero
 
 
@@ -470,7 +470,7 @@ def _small_layer(seed, n, units, inputs, x_zero, y_zero, reals):
     x = rng.integers(-12, 12, (n, inputs)).astype(np.int8)
     weights = rng.integers(-6, 7, (units, inputs)).astype(np.int8)
     bias = rng.integers(-40, 40, units).astype(np.int32)
-    pairs = np.array([engine.quantize_multiplier(real) for real in reals]).T
+    pairs = engine.quantize_multipliers(reals)
     return x, weights, bias, x_zero, *pairs, y_zero
 
 
@@ -483,7 +483,7 @@ exercise(
             np.array([[50, -20, 100], [-60, 10, 4]], np.int8),
             np.array([300, -700], np.int32),
             -128,
-            *np.array([engine.quantize_multiplier(real) for real in (0.004, 0.006)]).T,
+            *engine.quantize_multipliers((0.004, 0.006)),
             -10,
         ),
         _layer(1, 4, 5, 24, -128, -128, [0.0009, 0.0021, 0.0013, 0.003, 0.0016]),

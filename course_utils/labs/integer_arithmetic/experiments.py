@@ -18,6 +18,8 @@ from course_utils.machines.operators import (
 from course_utils.machines.recording import NETWORKS, load_network
 from course_utils.numbers import quantization
 
+WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
 
 def integer_equality():
     """IntegerModel against TFLM, LiteRT's reference kernels and XNNPACK, on whole test sets.
@@ -83,7 +85,7 @@ def compare_operators(tflite, x):
         found = {kernels: evaluation.run(alone, q, kernels) for kernels in evaluation.KERNELS}
         row = {"operator": op.name, "values": step.array.size}
         row |= {kernels: difference(step.array, output) for kernels, output in found.items()}
-        if op.name in (*evaluation.WITH_KERNEL, "MEAN"):
+        if op.name in (*WITH_KERNEL, "MEAN"):
             one_rounding, float32 = rescaled_otherwise(engine.graph, op, q)
             y = tensors[op.outputs[0]]
             activation = op.options.get("activation", "NONE")
@@ -127,7 +129,7 @@ def rescaled_otherwise(graph, op, q):
     else:
         factor = x.scale * graph.tensors[op.inputs[1]].scale
     total, real = accumulators(graph, op, q), factor.astype(np.float64) / float(y.scale[0])
-    multiplier, shift = np.array([integer_engine.quantize_multiplier(r) for r in real]).T
+    multiplier, shift = integer_engine.quantize_multipliers(real)
     once = (total * multiplier + (1 << (30 - shift))) >> (31 - shift)
     return once, np.rint(total.astype(np.float32) * (factor / y.scale)).astype(np.int64)
 
@@ -140,7 +142,7 @@ def truncating(tflite):
     """
     model, graph = unpacked(tflite)
     for op in tflite_file.read(tflite).operators:
-        if op.name in evaluation.WITH_KERNEL:
+        if op.name in WITH_KERNEL:
             x, filters, bias, y = (graph.tensors[i] for i in (*op.inputs, op.outputs[0]))
             scales = (np.float64(t.quantization.scale) for t in (x, filters, y))
             x_scale, w_scale, y_scale = scales

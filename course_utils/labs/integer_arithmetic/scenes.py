@@ -6,10 +6,11 @@ from functools import cache
 
 import numpy as np
 
-from course_utils.engines import float_engine
+from course_utils.engines import float_engine, layer_specs
 from course_utils.engines import integer_engine as engine
 from course_utils.labs.integer_arithmetic.figures import Kernels, LayerTrace, Requantization, Terms
 from course_utils.machines import data, micro, models
+from course_utils.machines.micro import emulator
 from course_utils.machines.recording import NETWORKS
 from course_utils.numbers import intervals
 from course_utils.numbers.quantization import dequantize, quantize
@@ -120,8 +121,7 @@ class DenseLayer:
         self.x_scale, self.x_zero = float(x.scale[0]), x.qparams.zero_point
         self.y_scale, self.y_zero = float(y.scale[0]), y.qparams.zero_point
         self.real_multipliers = self.x_scale * weights.scale.astype(np.float64) / self.y_scale
-        pairs = [engine.quantize_multiplier(real) for real in self.real_multipliers]
-        self.multipliers, self.shifts = np.array(pairs).T
+        self.multipliers, self.shifts = engine.quantize_multipliers(self.real_multipliers)
         self.qmin, self.qmax = engine.activation_range(op.options["activation"], y.qparams)
 
 
@@ -528,3 +528,23 @@ def explained_table() -> Table:
         ("LiteRT's kernels", "formula", "values", "that differ"),
         rows,
     )
+
+
+# --- on a microcontroller -------------------------------------------------------------------------
+
+
+def on_a_chip(name: str = "fashion_cnn") -> Table:
+    """Where the instructions of a network in int8 go, on an emulated Cortex-M4F; recorded."""
+    row = emulator.recorded(name, "int8", "cortex-m4f")
+    network = data.checkpoint(name)
+    layers = layer_specs.describe(network.layers, network.input_shape)
+    macs = iter([layer.macs for layer in layers if layer.macs])
+    rows = []
+    for layer, count in row["layers"].items():
+        multiplies = layer.startswith(("conv_2d", "depthwise_conv_2d", "fully_connected"))
+        of_layer = next(macs) if multiplies else None
+        rows.append((layer, f"{count:,}", f"{of_layer:,}" if multiplies else "",
+                     f"{count / of_layer:.1f}" if multiplies else ""))  # fmt: skip
+    head = ("layer", "instructions", "multiplications", "instructions for each")
+    differing = f"{row['differing']} of its outputs differ from TFLM's"
+    return Table(f"{name} in C, one image, plain loops; {differing}", head, rows)

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from course_utils import env
-from course_utils.labs.lottery_ticket import loop, tickets
-from course_utils.machines import conversion, data, evaluation, models, training
+from course_utils.labs.lottery_ticket import tickets
+from course_utils.machines import conversion, data, evaluation, models, numpy_training, training
 from course_utils.machines.recording import resumable
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -59,11 +59,11 @@ class Lenet:
 
     def seed(self, seed):
         """All rounds of one seed: the chain of tickets first, then its controls."""
-        initial = loop.initial_weights(LENET, seed)
+        initial = numpy_training.initial_weights(LENET, seed)
         chain = self.chain(seed)
         dense = {name: chain[0][1][f"last/{name}"] for name in initial}
         self.keep(seed, initial, dense, chain)
-        other = loop.initial_weights(LENET, 1000 + seed)
+        other = numpy_training.initial_weights(LENET, 1000 + seed)
         for number in CONTROL_ROUNDS:
             masks = chain[number][0]
             self.train(seed, "reinitialized", number, other, masks)
@@ -75,7 +75,7 @@ class Lenet:
 
     def chain(self, seed):
         """The dense network and the tickets of all rounds: [(masks, what the run left)]"""
-        initial = loop.initial_weights(LENET, seed)
+        initial = numpy_training.initial_weights(LENET, seed)
         masks, chain = tickets.whole(initial), []
         for number in range(ROUNDS + 1):
             part = self.train(seed, "ticket" if number else "dense", number, initial, masks)
@@ -88,7 +88,9 @@ class Lenet:
         """One run: from its file, or trained now."""
 
         def compute():
-            run = loop.train(LENET, initial, self.images, masks=masks, seed=seed, **RECIPE)
+            run = numpy_training.train(
+                LENET, initial, self.images, masks=masks, seed=seed, **RECIPE
+            )
             return measured(LENET, run, self.images, method in ("dense", "ticket"))
 
         part = part_of("lottery_ticket", [LENET, method, number, seed], masks, initial, RECIPE,
@@ -163,8 +165,8 @@ class Cnn:
 
     def seed(self, seed, rate):
         """Both chains of one seed and learning rate, and the controls of the first."""
-        initial = loop.initial_weights(CNN, seed)
-        other = loop.initial_weights(CNN, 1000 + seed)
+        initial = numpy_training.initial_weights(CNN, seed)
+        other = numpy_training.initial_weights(CNN, 1000 + seed)
         dense = self.train(seed, rate, "dense", 0, initial, tickets.whole(initial))
         early = {name: dense[f"early/{name}"] for name in initial}
         for method, start in (("ticket", initial), ("late", early)):
@@ -186,7 +188,7 @@ class Cnn:
 
         def compute():
             keep_at = REWIND_STEP if method == "dense" else None
-            run = loop.train(
+            run = numpy_training.train(
                 CNN, start, self.images, masks=masks, seed=seed, first_step=before,
                 keep_at=keep_at, **recipe,
             )  # fmt: skip
@@ -282,7 +284,7 @@ def part_of(experiment, key, masks, initial, recipe, compute):
     start = hashlib.sha256()
     for name, mask in masks.items():
         start.update(np.packbits(mask).tobytes() + initial[name].tobytes())
-    code = hashlib.sha256(inspect.getsource(loop).encode()).hexdigest()
+    code = hashlib.sha256(inspect.getsource(numpy_training).encode()).hexdigest()
     images = data.manifest()["files"]["fashion_mnist.npz"]["sha256"]
     identity = json.dumps([key, start.hexdigest(), code, images, recipe])
     return resumable(experiment, "_".join(map(str, key)), identity, compute)
@@ -296,10 +298,10 @@ def measured(network, run, images, keep):
         "accuracies": run.accuracies,
         "stop": np.array(run.stop),
         "steps": run.steps,
-        "test": np.array(loop.right(network, run.weights, x, y)),
+        "test": np.array(numpy_training.right(network, run.weights, x, y)),
     }
     if network == LENET:
-        arrays["test_last"] = np.array(loop.right(network, run.last, x, y))
+        arrays["test_last"] = np.array(numpy_training.right(network, run.last, x, y))
     if keep:
         arrays |= {f"weights/{name}": w for name, w in run.weights.items()}
         arrays |= {f"last/{name}": w for name, w in run.last.items()}

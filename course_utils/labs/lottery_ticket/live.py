@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.labs.lottery_ticket import experiments, loop, tickets
-from course_utils.machines import data
+from course_utils import env
+from course_utils.labs.lottery_ticket import experiments, tickets
+from course_utils.machines import data, numpy_training
 from course_utils.views import widgets
 from course_utils.views.tables import Table
 
 STEPS = 1000  # the recorded runs' early stop lies before
 MOST_ROUNDS = 8
 KEPT_RUNS = 20  # in memory, 2 MB each
-_DONE: dict[bytes, loop.Run] = {}
+_DONE: dict[bytes, numpy_training.Run] = {}
 
 
 class Own(NamedTuple):
@@ -40,8 +41,10 @@ def rounds(prune_round: Callable, rewind: Callable, stop: Callable, number=3) ->
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_ROUNDS:
         print(f"Nothing was trained: choose 1 to {MOST_ROUNDS} rounds.")
         return None
+    if env.IN_BROWSER:
+        raise env.NotInBrowser("quick matrix products: this training would take minutes")
     network, images = experiments.LENET, data.load("fashion_mnist")
-    initial = loop.initial_weights(network, 1)
+    initial = numpy_training.initial_weights(network, 1)
     masks, start, found = tickets.whole(initial), initial, []
     total = STEPS * (number + 2)
     with widgets.progress_bar("Training, pruning, rewinding") as report:
@@ -52,7 +55,7 @@ def rounds(prune_round: Callable, rewind: Callable, stop: Callable, number=3) ->
             i = int(np.flatnonzero(run.steps == at)[0])
             found.append(
                 Own(name, tickets.left(masks), at, float(run.losses[i]), float(run.accuracies[i]),
-                    loop.right(network, run.weights, images.x_test, images.y_test))
+                    numpy_training.right(network, run.weights, images.x_test, images.y_test))
             )  # fmt: skip
             return run
 
@@ -93,7 +96,7 @@ def _train(start, masks, images, report):
         key.update(np.where(mask, w, 0).astype(np.float32).tobytes() + np.packbits(mask).tobytes())
     key = key.digest()
     if key not in _DONE:
-        _DONE[key] = loop.train(
+        _DONE[key] = numpy_training.train(
             experiments.LENET, start, images, masks=masks,
             **{**experiments.RECIPE, "steps": STEPS}, progress=lambda step, _: report(step),
         )  # fmt: skip

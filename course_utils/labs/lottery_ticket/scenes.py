@@ -26,9 +26,9 @@ NAMES = {
 }
 SMALL = 8  # the round that the predictions ask about
 CHOICES = {
-    "more than half a point worse": (-100, -0.5),
-    "within half a point": (-0.5, 0.5),
-    "more than half a point better": (0.5, 100),
+    "more than a point worse": (-100, -1),
+    "within a point": (-1, 1),
+    "more than a point better": (1, 100),
 }
 SMALLER = (4, 8, 12, 16, 20)  # rounds of the tables
 
@@ -199,18 +199,21 @@ def film(method="ticket") -> list[Film]:
     """One picture a round: kept connections of every pixel, paths of weights, accuracy, stop."""
     stored = data.result("lottery_ticket").arrays
     first = "dense1/kernel"
-    before = initial()[first].ravel()[stored["sample"]]
+    # Two of three of the recorded weights: more lines hide each other and make large pictures.
+    shown = np.arange(len(stored["sample"])) % 3 > 0
+    sample = stored["sample"][shown]
+    before = initial()[first].ravel()[sample]
     test, stop = line(method, "test"), line(method, "stop")
     own = rounds(method)
     followed = method == "ticket"
     found = []
     for i, number in enumerate(own):
         mask = masks(method, number)[first]
-        after = stored["final"][number].astype(float) if followed else None
-        stays = mask.ravel()[stored["sample"]]
+        after = stored["final"][number][shown].astype(float) if followed else None
+        stays = mask.ravel()[sample]
         goes = None
         if followed and number < len(own) - 1:
-            goes = stays & ~masks(method, number + 1)[first].ravel()[stored["sample"]]
+            goes = stays & ~masks(method, number + 1)[first].ravel()[sample]
         found.append(
             Film(
                 NETWORK,

@@ -18,6 +18,7 @@ from course_utils.labs.post_training_quantization.figures import (
     Techniques,
 )
 from course_utils.machines import data, evaluation, models
+from course_utils.machines.micro import emulator
 from course_utils.numbers import intervals
 from course_utils.views import checks, widgets
 from course_utils.views.tables import Table
@@ -250,6 +251,25 @@ def speed_table(kernels: str = "xnnpack") -> Table:
     )  # fmt: skip
 
 
+def on_microcontrollers() -> Table:
+    """How many times fewer instructions int8 takes than float32 on two processors; recorded."""
+    rows = []
+    for network, kind in KINDS.items():
+        row = [f"{network}: {kind}"]
+        for cpu, kernels in ON_CHIPS:
+            in_float = emulator.count_of(emulator.recorded(network, "float32", cpu))
+            in_int8 = emulator.count_of(emulator.recorded(network, "int8", cpu, kernels))
+            row.append(f"{in_float / in_int8:.2f}")
+        rows.append(tuple(row))
+    return Table(
+        "Instructions in float32 for each one in int8, one input, on emulated processors; recorded",
+        ("network", "M3, no floating-point unit", "M4F, plain loops", "M4F, SIMD for int8"), rows,
+    )  # fmt: skip
+
+
+ON_CHIPS = (("cortex-m3", "plain"), ("cortex-m4f", "plain"), ("cortex-m4f", "SIMD"))
+
+
 def _times(measured):
     low, high = measured.interval
     return f"{measured.value:.2f} ({low:.2f} to {high:.2f})"
@@ -444,7 +464,7 @@ def bytes_table(size: evaluation.Size) -> Table:
     rows = [
         (f"{part.layer}, {part.kind}", part.type, part.shape, f"{part.bytes:,}")
         for part in size.parts
-        if part.kind != "other"  # a shape, counted with the rest
+        if part.kind != "other"  # shapes, tables and unused buffers: counted with the rest
     ]
     rows += [("operators, names, scales", "", "", f"{size.rest:,}"),
              ("the whole file", "", f"gzip: {size.gzip:,}", f"{size.file:,}")]  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 from course_utils.engines import layer_specs
 from course_utils.labs.start_here.figures import Box, Fit, Garments, Network, Recording
 from course_utils.machines import data, frameworks, models
+from course_utils.machines.micro import emulator
 from course_utils.views import checks
 from course_utils.views.tables import Table
 
@@ -169,6 +170,23 @@ def boards_table() -> Table:
     ]  # fmt: skip
     head = ("board", "core", "MHz", "flash, KiB", "RAM, KiB", "floating-point unit")
     return Table("The boards of this laboratory (1 KiB = 1024 bytes)", head, rows)
+
+
+CORES = {"cortex-m4f": "Cortex-M4F", "cortex-m3": "Cortex-M3", "cortex-m0": "Cortex-M0",
+         "atmega328p": "ATmega328P (AVR)"}  # fmt: skip
+
+
+def without_a_unit() -> Table:
+    """One dense layer, the same loops in float32 and in int8, on four emulated processors."""
+    rows = []
+    for cpu, name in CORES.items():
+        found = [emulator.recorded(emulator.PROBE, kind, cpu) for kind in ("float32", "int8")]
+        in_float, in_int8 = map(emulator.count_of, found)
+        unit = "yes" if cpu == "cortex-m4f" else "no"
+        rows.append((name, unit, f"{in_float:,}", f"{in_int8:,}", f"{in_float / in_int8:.1f}",
+                     found[0]["unit"]))  # fmt: skip
+    head = ("processor", "floating-point unit", "float32", "int8", "float32 / int8", "counted")
+    return Table("A dense layer with 64 inputs and 16 outputs, recorded", head, rows)
 
 
 def bits_table(name: str, boards) -> Table:

@@ -27,8 +27,10 @@ from course_utils.labs.structured_pruning.figures import (
     Storage,
 )
 from course_utils.machines import data, models
+from course_utils.machines.micro import emulator
 from course_utils.numbers import channel_pruning, intervals, pruning
 from course_utils.views import checks
+from course_utils.views.tables import Table
 
 # --- synapses and neurons -------------------------------------------------------------------
 
@@ -582,3 +584,43 @@ def conditions() -> list[tuple[str, float, float, bool]]:
          row["dense"][1] / row["sparse"][1], row["same_outputs"])
         for row in data.result("sparsity_speed").record["conditions"]
     ]  # fmt: skip
+
+
+# --- on microcontrollers --------------------------------------------------------------------------
+
+
+def on_the_board() -> Table:
+    """What zeros and fewer channels save on an emulated Cortex-M4F, in int8; recorded."""
+    rows = []
+    for network in ("fashion_cnn", "watch_cnn"):
+        for name in (network, f"{network}, 90 % zeros", f"{network}, half the channels"):
+            counts = [
+                emulator.count_of(emulator.recorded(name, "int8", "cortex-m4f", kernels))
+                for kernels in ("plain", "SIMD")
+            ]
+            rows.append((name, *(f"{count:,}" for count in counts)))
+    head = ("network", "plain kernels", "SIMD kernels")
+    return Table("Instructions for one input on a Cortex-M4F, recorded", head, rows)
+
+
+def zeros_skipped() -> Table:
+    """The Watch network for the AVR with more and more zeros, two kernels, two chips; recorded."""
+    rows = []
+    for share in (0, 25, 50, 70, 80, 90):
+        row = [f"{share} %"]
+        for cpu in ("atmega328p", "cortex-m4f"):
+            plain, skipped = (
+                emulator.count_of(
+                    emulator.recorded(f"watch_avr, {share} % zeros", "int8", cpu, kernels)
+                )
+                for kernels in ("plain", "zeros skipped")
+            )
+            row += [f"{plain:,}", f"{skipped:,}", f"{skipped / plain:.2f}"]
+        rows.append(tuple(row))
+    return Table(
+        "A small Watch network in int8, one window: cycles on an ATmega328P, instructions on a "
+        "Cortex-M4F; recorded",
+        ("zeros", "AVR, every weight", "AVR, zeros skipped", "of it", "M4F, every weight",
+         "M4F, zeros skipped", "of it"),
+        rows,
+    )  # fmt: skip

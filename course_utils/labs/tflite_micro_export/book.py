@@ -16,8 +16,8 @@ ENTRIES = (
     ),
     Entry(
         "fig-board-budget",
-        "The Watch network in int8 on the Arduino Nano 33 BLE: with TFLM it takes less than a "
-        "tenth of the flash and of the RAM.",
+        "The Watch network in int8 on the Arduino Nano 33 BLE: with TFLM and Arm's kernels it "
+        "takes about a tenth of the flash, and less than a tenth of the RAM.",
         lambda: scenes.budget("Arduino Nano 33 BLE", "watch_cnn", "int8"),
         figures.draw_budget,
         figures.alt_budget,

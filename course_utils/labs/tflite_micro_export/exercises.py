@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from course_utils.labs.tflite_micro_export import project
+from course_utils.labs.tflite_micro_export import chips, project
 from course_utils.labs.tflite_micro_export.scenes import input_code, memory_left, peak_bytes
 from course_utils.views.checks import (
     NOT_ATTEMPTED,
@@ -793,5 +793,57 @@ def mended_quantization(answer, broken):
             "It still fails. Export the project anew if you no longer know what was there: the "
             "changed one is kept beside it.",
             "still_broken",
+        )
+    return PASSED
+
+
+# --- in C, on emulated chips ----------------------------------------------------------------------
+
+
+@judge("11.dearest")
+def dearest_layer(answer):
+    """answer: the layer of the Watch network that takes most instructions, by its name in the C."""
+    if answer is ...:
+        return NOT_ATTEMPTED
+    counts, said = chips.layer_counts(), answer.strip() if isinstance(answer, str) else answer
+    if not isinstance(said, str) or said not in counts:
+        return not_yet(f"Answer with a name: {', '.join(map(repr, counts))}.", "no_layer")
+    if said == chips.dearest_layer():
+        return PASSED
+    most_weights = max(chips.weights_of_layers(), key=chips.weights_of_layers().get)
+    if said == most_weights:
+        return not_yet(
+            f"{said} has the most weights, which take the flash. Each of them is used at every "
+            "position of its output; where there are fewer positions there is less to do.",
+            "most_weights",
+        )
+    return not_yet(
+        f"{said} takes {counts[said]:,} instructions; look for the largest number.", "not_the_most"
+    )
+
+
+@judge("11.rounding")
+def broken_rounding(answer):
+    """answer: what the C's self-test says after the rounding was broken."""
+    if not isinstance(answer, project.Tested):
+        return not_yet("This wants what chips.self_test gave.", "no_result")
+    if "kernels.c" not in answer.changed:
+        return Result("not attempted", "kernels.c is as it was written.")
+    if not answer.compiled:
+        return not_yet(
+            f"That is no C any more: {answer.lines[0]} Break it so that it still compiles.",
+            "does_not_compile",
+        )
+    if answer.no_verdict:
+        return not_yet(
+            f"{answer.no_verdict} That breaks the program. Let it run to its end, and round "
+            "another way.",
+            "no_verdict",
+        )
+    if answer.passed:
+        return not_yet(
+            "It still passes: your change gives the same codes for these four windows. Change how "
+            "round_shift rounds.",
+            "nothing_broken",
         )
     return PASSED

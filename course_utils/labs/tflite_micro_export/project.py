@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from course_utils.labs.tflite_micro_export import scenes
 from course_utils.machines import data, micro
+from course_utils.machines.micro.project.files import listed
 from course_utils.views.tables import Table
 
 CODES = "codes are not the expected ones"  # what the self-test says of a wrong quantization
@@ -53,39 +54,36 @@ def export(tflite: bytes, folder: str | Path, **how) -> Exported | None:
     the first free name such as watch_changed_1, and a sentence says so. Other folders are left
     alone. how: as for `micro.export_project`.
     """
-    folder, said = Path(folder), ""
+    folder = Path(folder)
     try:
         changed = micro.changed_files(folder)
-        paths = _export_checked(tflite, folder, changed, how)
-        if changed:
-            said = (
-                f"{_names(changed)} had been changed: that project is now in "
-                f"{_shown(paths[0])}, and a new one was written."
-            )
-            paths = paths[1:]
+        paths, said = written_anew(
+            folder, changed,
+            lambda again: micro.export_project(tflite, folder, overwrite=again, **how),
+        )  # fmt: skip
     except (ImportError, OSError, TypeError, ValueError, micro.Refused) as problem:
         print(problem)
         return None
     return Exported(folder, sorted(paths), said)
 
 
-def _export_checked(tflite, folder, changed, how):
-    """The written paths; before them, if anything was changed, where the old project went."""
+def written_anew(folder: Path, changed, write):
+    """The paths that write(overwrite) returns, and what became of a folder that was changed."""
     if not changed:
-        return micro.export_project(tflite, folder, overwrite=True, **how)
+        return write(True), ""
     number = 1
     while (aside := folder.with_name(f"{folder.name}_changed_{number}")).exists():
         number += 1
     folder.rename(aside)
     try:
-        return [aside, *micro.export_project(tflite, folder, **how)]
+        paths = write(False)
     except BaseException:
         aside.rename(folder)
         raise
-
-
-def _names(paths):
-    return paths[0] if len(paths) == 1 else f"{', '.join(paths[:-1])} and {paths[-1]}"
+    return paths, (
+        f"{listed(changed)} had been changed: that project is now in {_shown(aside)}, and a new "
+        "one was written."
+    )
 
 
 def excerpt(folder: str | Path, name: str, start: str, lines: int) -> None:
@@ -95,7 +93,7 @@ def excerpt(folder: str | Path, name: str, start: str, lines: int) -> None:
     """
     folder = Path(folder)
     for path in sorted(folder.rglob(name)):
-        text = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8", errors="replace").splitlines()
         for number, line in enumerate(text):
             if start in line:
                 print(f"{path.relative_to(folder).as_posix()}:")
@@ -138,7 +136,11 @@ def change(folder: str | Path, name: str, old, new) -> None:
     if path is None:
         print(f"Nothing was changed: there is no file {name} below {_shown(folder)}.")
         return
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        print(f"Nothing was changed: {name} is not saved as UTF-8. Save it so, or write it again.")
+        return
     old, new = str(old), str(new)
     if not old or text.count(old) != 1:
         print(f"Nothing was changed: {name} has {old!r} {text.count(old) if old else 0} times, not "
@@ -164,6 +166,13 @@ class Tested(NamedTuple):
     note: str  # where it was not run here
 
     @property
+    def no_verdict(self) -> str:
+        """Why a program that compiled said neither PASS nor FAIL; "" where it did."""
+        if not self.compiled or self.passed or self.lines[-1] in ("PASS", "FAIL"):
+            return ""
+        return self.lines[-1]
+
+    @property
     def verdict(self) -> str:
         return "PASS" if self.passed else "FAIL" if self.compiled else "does not compile"
 
@@ -171,8 +180,10 @@ class Tested(NamedTuple):
         return "\n".join(filter(None, [self.note, repr(self._table())]))
 
     def _table(self):
-        state = f"{_names(list(self.changed))} changed" if self.changed else "as exported"
+        state = f"{listed(self.changed)} changed" if self.changed else "as exported"
         rows = [tuple(line.split(": ", 1)) for line in self.lines if ": " in line]
+        if self.no_verdict:
+            rows.append(("stopped", self.no_verdict))
         return Table(
             f"Self-test of {self.folder}, {state}",
             ("", "what it says"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from course_utils import env
 from course_utils.engines import integer_engine, tflite_file
 from course_utils.labs.tflite_micro_export.figures import KIB, Budget, Fits, Lifetimes
 from course_utils.machines import data, evaluation, frameworks, micro
@@ -42,10 +43,18 @@ def files(network: str) -> dict[str, tuple[int, bool]]:
 
 
 def recorded_arena(tflite: bytes) -> int:
-    """The smallest arena that was measured for a shipped int8 file; 0 for any other."""
-    for network in NETWORKS:
-        if data.model(network, "int8") == tflite:
+    """The smallest arena that was measured for a shipped int8 file, also with one scale per dense
+    layer; 0 for any other."""
+    shipped = {network: data.model(network, "int8") for network in NETWORKS}
+    for network, file in shipped.items():
+        if file == tflite:
             return record(network, "int8")["smallest_arena"]
+    if env.IN_BROWSER:  # to make a file of one scale takes LiteRT
+        return 0
+    for network, file in shipped.items():
+        if micro.one_scale(file) == tflite:
+            rows = data.result("dense_scales").record["networks"][network]["int8"]
+            return rows["made_of_the_file"]["smallest_arena"]
     return 0
 
 
@@ -106,6 +115,22 @@ def _numbers(tflite):
     return [op.name for op in graph.operators], tensors
 
 
+def dense_scales() -> Table:
+    """Right answers of each network where every scale is read and where only the first is."""
+    record = data.result("dense_scales").record
+    kinds = {"per_channel": "a scale per channel", "made_of_the_file": "one scale, of the file",
+             "converted": "one scale, converted"}  # fmt: skip
+    rows = []
+    for network in NETWORKS:
+        found = record["networks"][network]
+        for kind, words in kinds.items():
+            row, first = found["int8"][kind], found["int8"][kind]["where_the_first_is_read"]
+            rows.append((f"{network}, {found['n']:,}", words, f"{row['correct']:,}",
+                         f"{first['correct']:,}", first["self_test"]))  # fmt: skip
+    head = ("network, inputs", "dense layers", "in TFLM", f"in {record['runtime']}", "self-test")
+    return Table("Right answers in int8, dense layers with a scale per channel or one", head, rows)
+
+
 def file_table(network: str) -> Table:
     """The bytes of a network's five files."""
     rows = [(mode, f"{size:,}") for mode, (size, _) in files(network).items()]
@@ -114,19 +139,24 @@ def file_table(network: str) -> Table:
 
 def arena_table(arena: micro.Arena) -> Table:
     """The parts of an arena, and what it would be on a board."""
-    rows = [(part.replace("_", " "), f"{size:,}") for part, size in arena._asdict().items()]
+    parts = arena._asdict()
+    parts["rest"] = parts.pop("rest")  # last: what is in none of the others
+    rows = [(part.replace("_", " "), f"{size:,}") for part, size in parts.items()]
     rows.append(("all, on 32 bits: an estimate", f"{arena.on_32_bits:,}"))
     return Table("The arena of watch_cnn in int8", ("part", "bytes"), rows)
 
 
-def flash_table(flash: micro.Flash) -> Table:
-    """What a network takes of the flash."""
+def flash_table(arm: micro.Flash, reference: micro.Flash) -> Table:
+    """What a network takes of the flash, with Arm's kernels and with TFLM's own."""
     rows = [
-        ("model", f"{flash.model:,}", "the file"),
-        ("core", f"{flash.core:,}", "estimated"),
-        ("kernels", f"{flash.kernels:,}", "estimated"),
+        ("model", f"{arm.model:,}", f"{reference.model:,}", "the file"),
+        ("core", f"{arm.core:,}", f"{reference.core:,}", "estimated"),
+        ("kernels", f"{arm.kernels:,}", f"{reference.kernels:,}", "estimated"),
+        ("together", f"{arm.total:,}", f"{reference.total:,}", ""),
+        ("C library, apart", f"{arm.c_library:,}", f"{reference.c_library:,}", "estimated"),
     ]
-    return Table("In flash, for watch_cnn in int8", ("part", "bytes", ""), rows)
+    head = ("bytes", "with CMSIS-NN", "reference kernels", "")
+    return Table("In flash, for watch_cnn in int8", head, rows)
 
 
 def memory_left(model, code, arena, flash, ram) -> tuple[int, int]:
@@ -138,10 +168,12 @@ def boards_table(flash: int, arena: int, left=memory_left) -> Table:
     """What is left of each board's flash and RAM, by `left`."""
     model = len(data.model("watch_cnn", "int8"))
     rows = []
-    for name, board in micro.BOARDS.items():
-        fit = micro.fit(name, flash, arena)
-        numbers = left(model, flash - model, arena, board["flash_bytes"], board["ram_bytes"])
-        rows.append((name, board["word_bits"], *(f"{int(n):,}" for n in numbers),
+    for name in micro.BOARDS:
+        fit, has = micro.fit(name, flash, arena), micro.board(name)
+        numbers = left(
+            model, flash - model, arena, has["usable_flash_bytes"], has["ram_bytes"]
+        )
+        rows.append((name, has["word_bits"], *(f"{int(n):,}" for n in numbers),
                      "fits" if fit.fits else "does not fit"))  # fmt: skip
     head = ("board", "bits", "flash left", "RAM left", "")
     return Table("watch_cnn in int8, in bytes", head, rows)
@@ -203,14 +235,14 @@ def budget(board: str, network: str, mode: str) -> Budget:
     tail = row["smallest_arena"] - arena["head"] if row["runs"] else 0
     flash = row["file_bytes"] + core + kernels
     fit = micro.fit(board, flash, arena["head"] + tail)
-    verdict, advice = _advice(row, fit, flash, arena["head"], core + kernels, has)
+    verdict, advice = _advice(row, fit, has, arena["head"], core + kernels)
     return Budget(
-        board, network, mode, has["flash_bytes"], has["ram_bytes"], has["word_bits"],
+        board, network, mode, has["usable_flash_bytes"], has["ram_bytes"], has["word_bits"],
         row["file_bytes"], kernels, core, arena["head"], tail, verdict, advice,
     )  # fmt: skip
 
 
-def _advice(row, fit, flash, head, code, has):
+def _advice(row, fit, has, head, code):
     if not row["runs"]:
         problem, instead = row["problems"][0].split(". ", 1)
         return f"It does not run in TFLM: {problem}.", instead
@@ -220,7 +252,9 @@ def _advice(row, fit, flash, head, code, has):
     if fit.ram_left < 0:
         short.append(f"{_kib(-fit.ram_left)} of RAM")
     if not short and fit.word_bits >= micro.WORD_BITS:
-        share = max(flash / has["flash_bytes"], 1 - fit.ram_left / has["ram_bytes"])
+        share = 1 - min(
+            fit.flash_left / has["usable_flash_bytes"], fit.ram_left / has["ram_bytes"]
+        )
         advice = "Your own program, its stack and the board's libraries need room, too."
         if share > 0.5:
             advice += " That is not much: measure with the board's own linker."
@@ -229,11 +263,11 @@ def _advice(row, fit, flash, head, code, has):
     verdict = f"It does not fit: {' and '.join(short)} are missing." if short else "It can't run."
     if (bits := fit.word_bits) < micro.WORD_BITS:
         verdict += f" TFLM needs a {micro.WORD_BITS}-bit processor; this one has {bits} bits."
-    return verdict, _shrink(row, fit, head, code, has)
+    return verdict, _shrink(fit, has, head, code)
 
 
-def _shrink(row, fit, head, code, has):
-    if code > has["flash_bytes"]:
+def _shrink(fit, has, head, code):
+    if code > has["usable_flash_bytes"]:
         return (
             "TFLM's code alone is estimated larger than the flash: no smaller model helps. Take a "
             "larger board, or code written for this one network."
@@ -255,21 +289,20 @@ def _kib(size):
 def fits() -> Fits:
     """Every network in every mode on every board."""
     rows = [(network, mode) for network in NETWORKS for mode in MODES]
-    boards = micro.BOARDS
+    boards = micro.BOARDS.values()
     flash, ram = [], []
     for network, mode in rows:
         row = record(network, mode)
         need = row["file_bytes"] + sum(micro.code_bytes(row["operators"]))
-        flash.append(tuple(need / board["flash_bytes"] for board in boards.values()))
+        flash.append(tuple(need / has["usable_flash_bytes"] for has in boards))
         ram.append(tuple(
-            row["smallest_arena"] / board["ram_bytes"] if row["runs"] else None
-            for board in boards.values()
+            row["smallest_arena"] / has["ram_bytes"] if row["runs"] else None for has in boards
         ))  # fmt: skip
     names = tuple(" ".join(row) for row in rows)
-    bits, sizes = zip(*(
-        (board["word_bits"], board["flash_bytes"]) for board in boards.values()
-    ), strict=True)  # fmt: skip
-    return Fits(names, tuple(boards), bits, sizes, tuple(flash), tuple(ram))
+    told, bits, sizes = (
+        tuple(has[key] for has in boards) for key in ("name", "word_bits", "usable_flash_bytes")
+    )
+    return Fits(names, told, bits, sizes, tuple(flash), tuple(ram))
 
 
 # --- the same answers ---------------------------------------------------------------------------
