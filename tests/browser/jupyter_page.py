@@ -13,10 +13,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import lab
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -110,18 +113,21 @@ def serve(folder: Path, private: Path, ledger: bool = False):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
-    command += [f"--LabApp.extra_labextensions_path={private / 'labextensions'}"]
-    shutil.copytree(
-        ROOT / "course_utils" / "views" / "labextension",
-        private / "labextensions" / "lab-pictures",
-    )
+    command += [f"--LabApp.extra_labextensions_path={private / 'data' / 'labextensions'}"]
+    for file, place in lab.JUPYTER_FILES.items():  # as `lab.write_jupyter_settings` does
+        target = private / "data" / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(lab.VIEWS / file, target)
+    (private / "config").mkdir()
+    exports = private / "config" / "jupyter_server_config.json"
+    exports.write_text(json.dumps(lab.EXPORTS), encoding="utf-8")
     command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
     log = private / "server.log"
     with log.open("w") as out:
         server = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
+        for _ in range(3000):  # it says so itself if it cannot start; a busy machine is slow
             if server.poll() is not None:
                 raise RuntimeError(f"JupyterLab ended at once:\n{log.read_text()[-2000:]}")
             with contextlib.suppress(urllib.error.URLError, OSError):
@@ -129,7 +135,7 @@ def serve(folder: Path, private: Path, ledger: bool = False):
                 break
             time.sleep(0.2)
         else:
-            raise RuntimeError(f"JupyterLab did not answer in 60 s:\n{log.read_text()[-2000:]}")
+            raise RuntimeError(f"JupyterLab did not answer in 600 s:\n{log.read_text()[-2000:]}")
         yield address, token
     finally:
         server.terminate()
@@ -159,15 +165,15 @@ class Notebook:
         address, token = server
         self.page = page
         page.add_init_script(SCRIPT)
-        page.goto(f"{address}/lab/tree/{path}?token={token}&reset", timeout=90_000)
+        page.goto(f"{address}/lab/tree/{path}?token={token}&reset", timeout=600_000)
         page.wait_for_function(
             """() => window.jupyterapp?.shell.currentWidget?.context?.isReady &&
                !document.querySelector('.jp-NotebookPanel .jp-Spinner') &&
                lab.panel().sessionContext.session?.kernel?.status === 'idle'""",
-            timeout=90_000,
+            timeout=600_000,
         )
 
-    def run_all(self, timeout: float = 300) -> None:
+    def run_all(self, timeout: float = 1800) -> None:
         """Run all cells as the menu does, and wait until the last one is done."""
         self.page.set_default_timeout(timeout * 1000)
         self.page.evaluate(
@@ -229,6 +235,20 @@ class Notebook:
             button.click()
             button.wait_for_element_state("hidden", timeout=60_000)
             self.page.wait_for_timeout(300)
+
+    @contextlib.contextmanager
+    def busy(self):
+        """A cell that runs while the block does, and ends when its file is gone.
+
+        It is not interrupted: what comes before the code has begun is lost, and what comes after it
+        has ended takes its reply away.
+        """
+        with tempfile.NamedTemporaryFile() as file:
+            code = f"import os, time\nwhile os.path.exists({file.name!r}): time.sleep(0.05)"
+            self.page.evaluate("code => lab.run(code)", code)
+            yield
+            assert self.page.evaluate("() => lab.running"), "the kernel was not busy"
+        self.page.wait_for_function("() => !lab.running", timeout=300_000)
 
     def press(self, slider, key: str) -> None:
         slider.focus()

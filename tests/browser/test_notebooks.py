@@ -2,20 +2,21 @@
 
 import time
 
+import axe
 import pytest
 from jupyter_page import ROOT, notebook
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def picture_changes(notebook, lab, slider, timeout=20) -> bool:
+def picture_changes(notebook, lab, slider, timeout=300) -> bool:
     """Press one arrow key on a slider; say whether another picture shows within `timeout` s."""
     now, most = (slider.get_attribute(f"aria-value{end}") for end in ("now", "max"))
     key = "ArrowLeft" if float(now) >= float(most) else "ArrowRight"
     return key_changes_picture(notebook, lab, slider, key, timeout)
 
 
-def key_changes_picture(notebook, lab, control, key, timeout=20) -> bool:
+def key_changes_picture(notebook, lab, control, key, timeout=300) -> bool:
     """Press a key on a control; say whether another picture shows within `timeout` s."""
     page = notebook.page
     before = page.evaluate("root => lab.picture(root).src", lab)
@@ -74,13 +75,11 @@ def test_a_notebook_runs_and_every_explorer_moves(path, chrome, server, screensh
                 if lab.query_selector(".lab-frame"):
                     check_moves_while_busy(book, lab)
         screenshot(book, path.stem)
+        assert axe.violations_of_outputs(book) == []
 
 
 def check_moves_while_busy(book, lab) -> None:
     """Assert that a Sweep still moves while a cell runs."""
-    book.page.evaluate("() => lab.run('import time; time.sleep(10)')")
     slider = book.page.evaluate_handle("root => lab.sliders(root)[0]", lab).as_element()
-    assert picture_changes(book, lab, slider, timeout=5)
-    assert book.page.evaluate("() => lab.running"), "the kernel was not busy"
-    book.page.evaluate("() => lab.panel().sessionContext.session.kernel.interrupt()")
-    book.page.wait_for_function("() => !lab.running")
+    with book.busy():
+        assert picture_changes(book, lab, slider)
