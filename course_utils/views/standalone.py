@@ -48,10 +48,19 @@ class Strip(NamedTuple):
     axes: list[list[dict]]  # of each, where its axes are: see `pointing`
 
 
-def save(path: str | Path, strips: Mapping[str, Strip], choice: str = "", first: str = "") -> None:
+RUN_IT = "Run this cell yourself"  # in a browser tab: the site of the lab
+
+
+def save(
+    path: str | Path,
+    strips: Mapping[str, Strip],
+    choice: str = "",
+    first: str = "",
+    live: str = "",
+) -> None:
     """Write `page` to a file: whole, over an older one. Raises what `check` raises."""
     check(path)
-    data.write_atomically(Path(path), page(strips, choice, first).encode())
+    data.write_atomically(Path(path), page(strips, choice, first, live).encode())
 
 
 def check(path: str | Path) -> None:
@@ -63,12 +72,13 @@ def check(path: str | Path) -> None:
         raise FileNotFoundError(f"There is no folder {path.parent}: make it first.")
 
 
-def page(strips: Mapping[str, Strip], choice: str = "", first: str = "") -> str:
+def page(strips: Mapping[str, Strip], choice: str = "", first: str = "", live: str = "") -> str:
     """A whole HTML page that moves through pictures.
 
     strips: by name of the choice, in order; only one, of any name, where there is none.
     choice: the label of the choice; "" where there is none.
     first: the name to begin with; the first one unless told.
+    live: the address of the notebook that makes these pictures, to be run there; "" for no link.
     """
     first = first or next(iter(strips))
     start = strips[first]
@@ -92,6 +102,7 @@ def page(strips: Mapping[str, Strip], choice: str = "", first: str = "") -> str:
         still=base64.b64encode(webp(pixels_of(start.frames[start.index]))).decode("ascii"),
         alt=html.escape(start.alts[start.index]),
         line=html.escape(start.lines[start.index]),
+        live=f'<p><a href="{html.escape(live)}">{RUN_IT}</a></p>\n' if live else "",
         width=width,
         height=height,
         pictures=_json(pack(strips)),
@@ -133,8 +144,10 @@ def pack(strips: Mapping[str, Strip]) -> dict:
                 "labels": strip.labels,
                 "alts": strip.alts,
                 # null: the line only repeats the alternative text
-                "lines": [None if line == alt else line
-                          for line, alt in zip(strip.lines, strip.alts, strict=True)],
+                "lines": [
+                    None if line == alt else line
+                    for line, alt in zip(strip.lines, strip.alts, strict=True)
+                ],
                 "index": strip.index,
                 "start": strip.start,
                 "size": strip.size,
@@ -232,15 +245,17 @@ _PAGE = Template("""\
 <meta name="color-scheme" content="light dark">
 <title>$title</title>
 <style>body {margin: 1rem auto; padding: 0 1rem; max-width: ${width}px;
-font-family: system-ui, sans-serif}
+font-family: system-ui, sans-serif; color: CanvasText; background: Canvas}
 @media screen and (prefers-color-scheme: dark) {
 .lab-explorer .lab-picture {background: none !important}
 .lab-picture > :is(img, canvas) {filter: invert(.93) hue-rotate(180deg)}}</style>
 </head>
 <body>
+<main class="lab-alone">
 <!-- An explorer: to paste it into a page, take all from here -->
 $fragment
 <!-- to here -->
+</main>
 </body>
 </html>
 """)
@@ -258,7 +273,7 @@ _FRAGMENT = Template("""\
  src="data:image/webp;base64,$still" alt="$alt" width="$width" height="$height"><canvas
  aria-hidden="true" hidden></canvas><span class="lab-point" aria-hidden="true" hidden></span></div>
 <figcaption>$line</figcaption></figure>
-<p class="lab-said" role="status"></p>
+$live<p class="lab-said" role="status"></p>
 <p class="lab-still">With JavaScript a slider moves this picture.</p>
 <script type="application/json">$pictures</script>
 <script>$script</script>
@@ -385,6 +400,7 @@ _SCRIPT = """
   let now = chosen();
   slider.addEventListener('input', show);
   slider.addEventListener('change', () => setTimeout(decodeAhead));  // after the paint
+  slider.addEventListener('pointerup', () => slider.focus({preventScroll: true}));  // not in Safari
   if (choice) choice.addEventListener('change', () => { choose(now); now = chosen(); });
   find('button').addEventListener('click', () => {
     if (choice) choice.selectedIndex = first;
@@ -404,6 +420,10 @@ _SCRIPT = """
     told.style.top = Math.max(0, y - told.offsetHeight - 10) + 'px';
   });
   frame.addEventListener('pointerleave', () => { told.hidden = true; });
+  if (root.parentElement.matches('.lab-alone')) {  // on its own page the title is the page's
+    find('.lab-title').setAttribute('role', 'heading');
+    find('.lab-title').setAttribute('aria-level', 1);
+  }
   find('.lab-controls').hidden = false;
   find('.lab-still').remove();
   choose();

@@ -192,6 +192,11 @@ def to_keep(picture: bytes) -> bytes:
 class Picture:
     """A figure that does not move, as a notebook shows it: PNG, alt text, and the size in CSS.
 
+    The alt text is in the picture's metadata, not in an ``<img>`` of HTML beside the PNG: that
+    would be the picture twice, strict nbval would compare its bytes, and what GitHub leaves of it
+    is not known. nbconvert's classic template reads the metadata, for its other one there is
+    `views/nbconvert`, for JupyterLab `views/labextension`; VS Code reads the text form.
+
     >>> fig, ax = subplots()
     >>> Picture(fig, "Nothing is drawn.")
     Nothing is drawn.

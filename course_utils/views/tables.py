@@ -13,9 +13,14 @@ _CELL = (
 
 
 def html_table(caption, head, rows):
-    """An accessible table: a caption, a header for each column and for each row."""
+    """An accessible table: a caption, a header for each column and for each row.
+
+    A header without words is a plain cell: a screen reader would announce an empty header.
+    """
 
     def cell(tag, text, scope=""):
+        if not str(text).strip():
+            tag, scope = "td", ""
         lines = "<br>".join(escape(line) for line in str(text).split("\n"))
         weight = "font-weight: 600;" if tag == "th" else ""
         return f'<{tag}{scope} style="{_CELL} {weight}">{lines}</{tag}>'

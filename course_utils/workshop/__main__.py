@@ -12,6 +12,7 @@ TOOLS = {
     "lecture": "lecture_page",
     "minutes": "minutes",
     "record": "experiments",
+    "site": "site",
 }
 
 

@@ -34,7 +34,7 @@ import course_utils
 from course_utils import env, labs
 from course_utils.machines import data
 from course_utils.machines.recording import git_revision
-from course_utils.views import style
+from course_utils.views import in_browser, style
 from course_utils.views.entry import Entry
 from course_utils.workshop import figure_data, gallery, page, quarto, sheet
 
@@ -83,8 +83,12 @@ def draw(entry: Entry, scene, width: str = "one", theme: str = "light"):
     return figure
 
 
-def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light") -> dict:
+def write(
+    entry, folder: Path = FOLDER, width: str = "one", theme: str = "light", site: str = ""
+) -> dict:
     """Write a figure, its data and its Quarto line. Returns what the manifest says of it.
+
+    site: the address of the lab's site, if the line is to have a link to the notebook there.
 
     Raises ValueError if the caption is not true of the data; nothing is written then.
     """
@@ -98,7 +102,8 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
         raise ValueError(f"{entry.id}: the data don't say what the caption does: {entry.caption}")
     name, alt = stem(entry, width, theme), entry.alt(scene)
     suffix, exported = figure_data.export(scene)
-    line = quarto.line(entry.id, entry.caption, alt, f"{name}.svg", wide=width == "two")
+    live = site and in_browser.address(site, NOTEBOOKS[entry.id])
+    line = quarto.line(entry.id, entry.caption, alt, f"{name}.svg", width == "two", live)
     files = {
         **pictures(draw(entry, scene, width, theme), name, entry.caption, alt),
         f"{entry.id}.{suffix}": exported,
@@ -110,6 +115,7 @@ def write(entry, folder: Path = FOLDER, width: str = "one", theme: str = "light"
         "id": entry.id,
         "width": width,
         "theme": theme,
+        "site": site,
         "caption": entry.caption,
         "alt": alt,
         "claim": " ".join(inspect.getdoc(entry.claim).split()),
@@ -198,11 +204,12 @@ def _known(path: str) -> dict:
     return known
 
 
-def is_current(entry: Entry, row: dict, folder: Path = FOLDER) -> bool:
+def is_current(entry: Entry, row: dict, folder: Path = FOLDER, site: str = "") -> bool:
     """Whether the files that the manifest's row tells of are there, and drawn from the same."""
     files = data.manifest()["files"]
     return (
-        row["made_from"]["code"] == fingerprint(entry)
+        row.get("site", "") == site
+        and row["made_from"]["code"] == fingerprint(entry)
         and all(files.get(path, {}).get("sha256") == held["sha256"]
                 for path, held in row["made_from"]["data"].items())
         and all((folder / name).is_file()
@@ -220,6 +227,7 @@ def write_all(
     theme: str = "light",
     folder: Path = FOLDER,
     say: Callable[[str], None] = print,
+    site: str = "",
 ) -> Iterator[str]:
     """Write what is not current, then the manifest and the contact sheet; yield what failed.
 
@@ -231,11 +239,11 @@ def write_all(
         for entry in entries:
             key = entry.id, width, theme
             name = stem(entry, width, theme)
-            if key in told and is_current(entry, told[key], folder):
+            if key in told and is_current(entry, told[key], folder, site):
                 say(f"{name}: unchanged")
                 continue
             try:
-                told[key] = write(entry, folder, width, theme)
+                told[key] = write(entry, folder, width, theme, site)
             except (OSError, ValueError) as error:
                 yield f"{name} is not drawn: {error}"
                 continue
@@ -275,17 +283,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--html", action="store_true",
                         help="instead write the explorers that need no kernel, all of them, to "
                         "figures/explorers/")  # fmt: skip
+    parser.add_argument("--site", metavar="ADDRESS", default="",
+                        help="where the lab's site is (docs/site.md): figures and explorers get a "
+                        "link to their notebook there")  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.site and not options.site.startswith(("https://", "http://")):
+        parser.error("--site takes an address such as https://example.org/lab")
     if options.html and (options.ids or options.into):
         parser.error("--html writes all explorers that need no kernel: leave out what else you ask")
     try:
         if options.html:
-            gallery.write(say=lambda words: print(words, flush=True))
+            gallery.write(say=lambda words: print(words, flush=True), site=options.site)
             return 0
         entries = find(options.ids)
         images = options.into and quarto.images_of(options.into)
         require_font()
-        failures = list(write_all(entries, options.width, options.theme, FOLDER))
+        failures = list(write_all(entries, options.width, options.theme, FOLDER, site=options.site))
         if images and not failures:
             names = [stem(entry, options.width, options.theme) for entry in entries]
             quarto.place(names, FOLDER, images)

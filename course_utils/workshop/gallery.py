@@ -24,7 +24,7 @@ import ipywidgets
 
 from course_utils import env
 from course_utils.machines import data
-from course_utils.views import standalone, widgets
+from course_utils.views import in_browser, standalone, widgets
 
 SOURCES = env.ROOT / "notebooks" / "source"
 FOLDER = env.ROOT / "figures" / "explorers"
@@ -112,8 +112,11 @@ def _uncovered(value):
     return show, [], []
 
 
-def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
-    """Write every explorer that needs no kernel, a still of each, and the page to browse them."""
+def write(folder: Path = FOLDER, say: Callable[[str], None] = print, site: str = "") -> None:
+    """Write every explorer that needs no kernel, a still of each, and the page to browse them.
+
+    site: the address of the lab's site, if each is to have a link to its notebook there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for shown in explorers():
@@ -121,13 +124,13 @@ def write(folder: Path = FOLDER, say: Callable[[str], None] = print) -> None:
         png, alt, size = box._picture()
         still = standalone.webp(standalone.pixels_of(png))
         data.write_atomically(folder / f"{shown.name}.webp", still)
-        row = {"description": box.description, "alt": alt, "size": size}
+        row = {"description": box.description, "alt": alt, "size": size, "site": site}
         if shown.needs_kernel:
             source = env.ROOT / "notebooks" / f"{shown.notebook}.ipynb"
             data.write_atomically(folder / source.name, source.read_bytes())
         else:
             path = folder / f"{shown.name}.html"
-            box.save_html(path)
+            box.save_html(path, site and in_browser.address(site, shown.notebook))
             row["bytes"] = path.stat().st_size
             say(f"{path.name}: {row['bytes'] / 1e6:.2f} MB")
         rows.append((shown, row))
@@ -157,6 +160,9 @@ def _card(shown, row):
             f"{row['bytes'] / 1e6:.2f} MB\n<details><summary>To put it into a page</summary>"
             f"<pre>{html.escape(frame)}</pre></details>"
         )
+    if shown.needs_kernel and row["site"]:
+        live = html.escape(in_browser.address(row["site"], shown.notebook))
+        more = f'<p><a href="{live}">{standalone.RUN_IT}</a></p>'
     return _CARD.substitute(
         target=target,
         name=shown.name,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from course_utils.workshop import first_cell
 from course_utils.workshop.notebook_builder import NOTEBOOKS, minutes_of, sources
 from course_utils.workshop.notebook_source import ROOT, read_cells
 
@@ -85,13 +86,15 @@ def content(source: Path) -> Content:
 def sections(source: Path) -> dict[str, Content]:
     """What stands under each heading, up to the next one. The second "Explore": "Explore (2)"."""
     moving, seen = explorers_of(source), set()
-    title = "before the title"
+    title, beginning = "before the title", first_cell.begun("")
     held = {title: Content()}
     for cell in read_cells(source):
         if cell.student is None:
             continue
         if cell.kind == "code":
-            count_code(cell.student, moving, seen, held[title])
+            # What finds the laboratory is run and not read.
+            code = cell.student.removeprefix(beginning)
+            count_code(code, moving, seen, held[title])
             continue
         for block in re.split(r"(?m)^(?=#+ )", cell.student):
             if heading := re.match(r"#+ +(.+)", block):

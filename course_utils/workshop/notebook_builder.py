@@ -25,7 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from course_utils.machines.data import write_atomically
-from course_utils.workshop import covered
+from course_utils.workshop import covered, first_cell
 from course_utils.workshop.notebook_source import (
     ROOT,
     SourceError,
@@ -120,10 +120,16 @@ def ways(source: Path, role: str, at_top: bool) -> str:
         links.append(f"{minutes_of(source)} minutes")
         if role == "student":
             links.append("[start over](#Check-yourself)")
+        links += first_cell.elsewhere(_from_root(source, role))
     else:
         left = sum(map(minutes_of, suite[here + 1 :]))
         links.append(f"{left} minutes of notebooks left" if left else "the last one")
     return " · ".join(links)
+
+
+def _from_root(source: Path, role: str) -> Path:
+    """The path of a notebook from the repository's root, whichever folder `source` lies in."""
+    return notebook_path(source, role).relative_to(source.parents[2])
 
 
 def map_of(source: Path) -> str:

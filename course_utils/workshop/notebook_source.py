@@ -25,6 +25,7 @@ from pathlib import Path
 import jupytext
 
 from course_utils import env
+from course_utils.workshop import first_cell
 
 ROOT = env.ROOT
 STUB = "...  # your code here"
@@ -76,6 +77,9 @@ def read_cells(source: Path) -> list[Cell]:
         solution = student = cell.source.strip("\n")
         if cell.cell_type == "code":
             solution, student = split_solution(solution, relative(source), first)
+            if solution.startswith(first_cell.CHECK):
+                cells.append(_first(solution, tags))
+                continue
         elif re.search(r"(?im)^\W*(begin|end)\W*soluti?on", solution):
             raise SourceError(f"{where}: a solution marker does nothing in a text cell; tag it.")
         if "solution" in tags:
@@ -89,6 +93,12 @@ def read_cells(source: Path) -> list[Cell]:
             )
         cells.append(Cell(cell.cell_type, solution, student, tags, cell.source.strip("\n")))
     return cells
+
+
+def _first(code: str, tags: tuple[str, ...]) -> Cell:
+    """The cell that finds the laboratory, of which the source only has the last line."""
+    text = first_cell.begun(code)
+    return Cell("code", text, text, tags, text)
 
 
 def _tags(cell, where: str) -> tuple[str, ...]:

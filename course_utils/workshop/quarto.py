@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from course_utils.machines import data
+from course_utils.views import standalone
+
+NO_RSVG = "A PDF of the book needs rsvg-convert, which is not here: docs/scribes.md, section 6."
 
 
-def line(id: str, caption: str, alt: str, path: str, wide: bool = False) -> str:
+def line(id: str, caption: str, alt: str, path: str, wide: bool = False, live: str = "") -> str:
     r"""A figure as Quarto's Markdown has it, over the whole column or, wide, over the margin too.
+
+    live: the address of the notebook that draws it, for a link after the caption.
 
     >>> print(line("fig-a", "50 % of [it]", 'Not "half".', "a.svg"))
     ![50 % of \[it\]](a.svg){#fig-a fig-alt="Not \"half\"." width=100%}
     """
     attributes = [f"#{id}", *[".column-page"] * wide, f'fig-alt="{_attribute(alt)}"', "width=100%"]
-    return f"![{_text(caption)}]({path}){{{' '.join(attributes)}}}"
+    run_it = f" [{standalone.RUN_IT}]({live})" if live else ""
+    return f"![{_text(caption)}{run_it}]({path}){{{' '.join(attributes)}}}"
 
 
 def _text(words: str) -> str:
@@ -83,3 +90,5 @@ def place(
             # A line of its own paragraph is a figure, one in a row of words a picture.
             print(told.replace(f"]({name}.svg)", f"]({images.name}/{name}.svg)"), end="\n\n")
     print(f"{len(contents)} of {len(names)} in {images}. Paste the lines above.", file=sys.stderr)
+    if not shutil.which("rsvg-convert"):
+        print(NO_RSVG, file=sys.stderr)

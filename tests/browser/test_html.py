@@ -87,6 +87,22 @@ def test_the_keys_move_through_the_very_pictures_of_the_notebook(page, files, bo
     assert statistics.median(times) < 150
 
 
+def test_after_a_press_on_the_track_the_arrow_keys_move_the_slider(page, files, boxes):
+    root = opened(page, files / "one.html")
+    slider = root.query_selector("input")
+    # As in Safari, where a press on a slider gives it no focus.
+    slider.evaluate("e => e.addEventListener('mousedown', () => setTimeout(() => e.blur()))")
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.wait_for_timeout(100)
+    page.mouse.up()
+    pressed = slider.evaluate("e => e.valueAsNumber")
+    assert 15 < pressed < 25
+    page.keyboard.press("ArrowRight")
+    assert_shows(root, boxes["one"], pressed + 1)
+
+
 def test_two_controls(page, files, boxes):
     root, box = opened(page, files / "two.html"), boxes["two"]
     slider, choice = root.query_selector("input"), root.query_selector("select")

@@ -13,6 +13,8 @@ Everything displays as HTML and as plain text. Both are the same at every run, a
 the answer to a question that has not been answered.
 """
 
+from course_utils import env
+from course_utils.views.checks import in_tab
 from course_utils.views.checks.cover import Covered, after
 from course_utils.views.checks.exercises import (
     NOT_ATTEMPTED,
@@ -62,3 +64,6 @@ __all__ = [
     "scoreboard",
     "yours",
 ]
+
+if env.IN_BROWSER:
+    in_tab.start()

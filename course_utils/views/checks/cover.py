@@ -10,6 +10,7 @@ from html import escape
 import ipywidgets
 from IPython.core.formatters import DisplayFormatter
 
+from course_utils.views import in_browser
 from course_utils.views.checks import ledger
 from course_utils.views.checks.answers import error_line
 from course_utils.views.checks.look import Saved, box
@@ -22,7 +23,7 @@ class Covered(Saved, ipywidgets.VBox):
     """A picture, table or explorer that is made when its predictions are committed. See `after`."""
 
     def __init__(self, ids: tuple[str, ...], show: Callable):
-        self.ids, self._show = ids, show
+        self.ids, self._show, self._cell = ids, show, in_browser.cell()
         self.shown = None  # what `show` returned, once it was called
         self._cover = ipywidgets.HTML(self._static())
         self._button = ipywidgets.Button(
@@ -55,14 +56,16 @@ class Covered(Saved, ipywidgets.VBox):
             with contextlib.redirect_stdout(printed):
                 shown = self._show()
         except Exception as error:
-            self._button.disabled = False
-            self._cover.value = box(
-                "cannot check",
-                f"This could not be made ({escape(error_line(error))}). Run the cells above this "
-                "one, then this one again.",
-                role=' role="alert"',
-            )
-            return
+            shown = in_browser.instead(error, self._cell)
+            if shown is None:
+                self._button.disabled = False
+                self._cover.value = box(
+                    "cannot check",
+                    f"This could not be made ({escape(error_line(error))}). Run the cells above "
+                    "this one, then this one again.",
+                    role=' role="alert"',
+                )
+                return
         self.shown, self._printed = _NOTHING if shown is None else shown, printed.getvalue()
         self.children = _widgets(shown, self._printed)
         self.save_still()

@@ -23,6 +23,8 @@ from pathlib import Path
 
 from IPython import get_ipython
 
+from course_utils import env
+
 WHAT = "The ledger of one notebook of the model-optimization lab: its predictions and exercises"
 FORMAT = 1
 FOLDER = "ledger"
@@ -144,7 +146,8 @@ class Ledger:
                     "predictions": self._of("predictions", number),
                     "tries": self._of("tries", number),
                 }
-                write_whole(path, json.dumps(content, indent=1, ensure_ascii=False))
+                text = json.dumps(content, indent=1, ensure_ascii=False)
+                env.write_whole(path, f"{text}\n".encode())
         except OSError as error:
             self.problem = (
                 f"{UNSAVED}: {self.folder} cannot be written ({error.strerror or error}). It "
@@ -283,18 +286,6 @@ def _text(value):
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then give it its own: it is never seen half-written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def number_of(id: str) -> str:

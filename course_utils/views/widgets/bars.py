@@ -45,13 +45,15 @@ def progress(items: Iterable | int, description: str) -> Iterator:
         for done, item in enumerate(items):
             report(done, len(items))
             yield item
+        report(len(items), len(items))
 
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable]:
     """Show how far something is: ``with progress_bar("Training") as report: report(done, total)``.
 
-    In a notebook it is a bar with the time left, which stays, full, with the time it took.
+    In a notebook it is a bar with the time left, which stays, full, with the time it took; where
+    it was stopped, by an exception or before the total was reported, it stays as far as it came.
     Elsewhere it is a line on the terminal, or nothing where no one looks. What a notebook saves
     of it is the same at every run. `report` takes as an optional third argument a mapping of
     numbers to show.
@@ -60,14 +62,14 @@ def progress_bar(description: str) -> Iterator[Callable]:
     live = hasattr(get_ipython(), "kernel")
     terminal = not live and sys.stderr.isatty()
     start = time.monotonic()
-    shown = -1.0
+    shown, last = -1.0, (0, 0)
     if live:
         row = _Bar(description)
         display(row)
 
     def report(done: int, total: int, numbers: Mapping[str, float] | None = None) -> None:
-        nonlocal shown
-        now = time.monotonic()
+        nonlocal shown, last
+        now, last = time.monotonic(), (done, total)
         if not (live or terminal) or (now - shown < 0.1 and done < total):
             return
         shown = now
@@ -83,18 +85,24 @@ def progress_bar(description: str) -> Iterator[Callable]:
         else:
             print(f"\r{description}: {note}    ", end="", file=sys.stderr, flush=True)
 
+    def end(style: str, word: str) -> None:
+        seconds = f"{time.monotonic() - start:.0f} s"
+        if live:
+            row.bar.bar_style, row.note.value = style, f"{word} {seconds}"
+        elif terminal:
+            print(f"\r{description}: {word} {seconds}{' ' * 40}", file=sys.stderr)
+
     try:
         yield report
     except BaseException:
-        if live:
-            row.bar.bar_style = "danger"
-            row.note.value = f"stopped after {time.monotonic() - start:.0f} s"
+        end("danger", "stopped after")
         raise
-    else:
+    done, total = last
+    if done < total:  # who reports caught the interruption, and goes on with what there is
         if live:
-            row.bar.bar_style = "success"
-            row.bar.value = row.bar.max
-            row.note.value = f"done in {time.monotonic() - start:.0f} s"
-    finally:
-        if terminal:
-            print(f"\r{description}: {time.monotonic() - start:.0f} s{' ' * 40}", file=sys.stderr)
+            row.bar.max, row.bar.value = total, done
+        end("warning", f"stopped at {done} of {total}, after")
+        return
+    if live:
+        row.bar.value = row.bar.max
+    end("success", "done in")

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 import ipywidgets
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from course_utils.views import pointing, style
@@ -162,6 +163,9 @@ class Painter:
             moving = getattr(self.figure, "moving", {}).values()
             for artist in sorted(moving, key=lambda artist: artist.get_zorder()):
                 artist.axes.draw_artist(artist)
+            if any(isinstance(artist, Axis) for artist in moving):
+                self.axes = pointing.axes_of(self.figure)
+                self.figure.stale = False
             return style.png(self.figure)
 
     def css_size(self) -> tuple[int, int]:
@@ -227,5 +231,5 @@ class Pictured(ipywidgets.VBox):
         png, alt, (width, height) = self._picture()
         data["image/png"] = base64.b64encode(style.to_keep(png)).decode("ascii")
         data["text/plain"] = f"{self.description}\n{alt}"
-        # nbconvert writes this alt; JupyterLab uses the size.
+        # See `style.Picture` for who reads what.
         return data, {"image/png": {"alt": alt, "width": width, "height": height}}

@@ -160,11 +160,11 @@ class Sweep(Pictured):
         self._painter(self._states[self.index])
         return self._painter.figure
 
-    def save_html(self, path: str | Path) -> None:
+    def save_html(self, path: str | Path, live: str = "") -> None:
         """Save as one HTML file that needs no kernel and no network.
 
         It opens from the disk and in a page, as an ``<iframe>`` or pasted in; it begins at the
-        state that is showing. See `course_utils.views.standalone`.
+        state that is showing. See `course_utils.views.standalone`, for `live` too.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class Sweep(Pictured):
         FileNotFoundError
             There is no such folder.
         """
-        standalone.save(path, {"": self._strip()})
+        standalone.save(path, {"": self._strip()}, live=live)
 
     def hide_reset(self) -> None:
         """Leave the button out: in `Sweeps` one button is for the choice and the slider."""
@@ -320,7 +320,7 @@ class Sweeps(Pictured):
         """The figure of the `Sweep` that is showing."""
         return self.sweep.figure
 
-    def save_html(self, path: str | Path) -> None:
+    def save_html(self, path: str | Path, live: str = "") -> None:
         """Save all the choices as one HTML file, as `Sweep.save_html` does; draws what is missing.
 
         It begins with the choice that is showing.
@@ -336,6 +336,7 @@ class Sweeps(Pictured):
             dict(zip(self._names, strips, strict=True)),
             self.choice.description,
             self._names[shown],
+            live,
         )
 
     def _picture(self):

@@ -1,7 +1,8 @@
 // A saved widget whose kernel has ended reads "model not found", though its output holds a picture
 // or a page, too. This takes the dead reference out of such an output: JupyterLab then shows the
-// next best form, and the next save keeps it. And on a dark theme the lab's pictures, drawn on white,
-// become dark. Written by hand; needs no build.
+// next best form, and the next save keeps it. Pictures get the alt text that their output holds, of
+// which JupyterLab reads the size alone. And on a dark theme the lab's pictures, drawn on white, become
+// dark. Written by hand; needs no build.
 (() => {
   const VIEW = 'application/vnd.jupyter.widget-view+json';
   // As course_utils/views/in_page.py does for widgets. Only the lab's own have a width and a height.
@@ -16,6 +17,13 @@
       (shown.textContent === 'Loading widget...' && panel.sessionContext.isReady && !kernel);
   };
 
+  // Give an output's picture the alt text of its metadata.
+  const describe = (output, model) => {
+    const alt = model?.metadata?.['image/png']?.alt;
+    const picture = alt && output.node.querySelector('.jp-RenderedImage img:not([alt])');
+    if (picture) picture.alt = alt;
+  };
+
   const mend = app => {
     for (const panel of app.shell.widgets('main')) {
       for (const cell of panel.content?.widgets ?? []) {
@@ -23,6 +31,7 @@
         area?.widgets.forEach((output, i) => {
           const model = area.model.get(i);
           const data = model?.data;
+          describe(output, model);
           if (!data?.[VIEW] || !FORMS.some(form => data[form])) return;
           const shown = output.node.querySelector('.jp-OutputArea-output');
           if (!shown || !isDead(shown, panel)) return;
