@@ -20,8 +20,8 @@ import numpy as np  # noqa: E402
 
 from course_utils import env  # noqa: E402
 from course_utils.engines import blas  # noqa: E402
-from course_utils.labs.lottery_ticket import loop, tickets  # noqa: E402
-from course_utils.machines import data, models  # noqa: E402
+from course_utils.labs.lottery_ticket import tickets  # noqa: E402
+from course_utils.machines import data, models, numpy_training  # noqa: E402
 from course_utils.views.tables import Table  # noqa: E402
 
 NETWORKS = ("lenet_300_100", "fashion_cnn")
@@ -48,8 +48,8 @@ def masks_of(weights, left):
 
 
 def with_numpy(network, left, images):
-    weights = loop.initial_weights(network, 1)
-    net = loop.Network(network, weights, masks_of(weights, left))
+    weights = numpy_training.initial_weights(network, 1)
+    net = numpy_training.Network(network, weights, masks_of(weights, left))
     x, y = images.x_train[:BATCH], images.y_train[:BATCH]
     with blas.one_thread():
         return best(lambda: net.step(x, y, 10, 1.2e-3))
@@ -59,7 +59,8 @@ def with_tensorflow(network, left, images, steps=20):
     tf = env.tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    model = models.set_weights(models.build(network), loop.initial_weights(network, 1))
+    initial = numpy_training.initial_weights(network, 1)
+    model = models.set_weights(models.build(network), initial)
     masks = masks_of(models.get_weights(model), left)
     tape_masks = [tf.constant(masks.get(name, np.ones(w.shape)).astype(np.float32))
                   for name, w in models.get_weights(model).items()]  # fmt: skip

@@ -1,7 +1,8 @@
 """Slider key press to pixels on screen: `Sweep` and `Explorer` against `interact`.
 
-A histogram of one million weights with a moving threshold, four ways, in a real JupyterLab in a
-real Chromium, key presses in turns so that all four meet the same machine. Run::
+A histogram of one million weights with a moving threshold, four ways, and the lottery ticket's
+film (notebook 04), in a real JupyterLab in a real Chromium, key presses in turns so that all meet
+the same machine. Run::
 
     python benchmarks/sliders.py [--presses 40]
 
@@ -120,8 +121,16 @@ def interact_twin(weights: Weights, count_each_time: bool = True):
     return ipywidgets.interactive(show, s=slider)
 
 
+def film():
+    """Notebook 04's rounds."""
+    from course_utils.labs.lottery_ticket import explorers
+
+    return explorers.film()
+
+
 WAYS = {
     "Sweep": "sweep(weights)",
+    "Sweep, the lottery ticket's film": "film()",
     "Explorer": "explorer(weights)",
     "interact, new figure": "interact_twin(weights)",
     "interact, new figure, histogram counted once": "interact_twin(weights, False)",
@@ -175,7 +184,7 @@ def measure(presses: int) -> dict[str, list[float]]:
 
             page.wait_for_timeout(2000)
             for turn in range(presses + 3):
-                key = "ArrowRight" if turn // 35 % 2 == 0 else "ArrowLeft"
+                key = "ArrowRight" if turn // 10 % 2 == 0 else "ArrowLeft"
                 for i, name in enumerate(WAYS):
                     page.wait_for_function("() => !lab.busy()")
                     time = press(i, key)
@@ -183,7 +192,7 @@ def measure(presses: int) -> dict[str, list[float]]:
                         times[name].append(time)
             page.evaluate("() => lab.run('import time; time.sleep(10)')")
             for _ in range(10):
-                times["Sweep, kernel busy"].append(press(0, "ArrowLeft"))
+                times["Sweep, kernel busy"].append(press(0, "ArrowRight"))
             if not page.evaluate("() => lab.running"):
                 raise RuntimeError("The kernel was idle again before the last press; run it again.")
     return times

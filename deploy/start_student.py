@@ -6,27 +6,10 @@ shared .venv's Python and with the student's rights.
 
 import os
 import resource
-import shutil
 import sys
 from pathlib import Path
 
-
-def add_notebooks(source: Path, folder: Path) -> list[str]:
-    """Copy the notebooks that `folder` lacks; what is there stays as it is. -> their names"""
-    folder.mkdir(parents=True, exist_ok=True)
-    added = []
-    for notebook in sorted(source.glob("*.ipynb")):
-        target = folder / notebook.name
-        if os.path.lexists(target):
-            continue
-        half = folder / f".{notebook.name}.{os.getpid()}"  # a full disk leaves no half notebook
-        try:
-            shutil.copyfile(notebook, half)
-            half.rename(target)
-        finally:
-            half.unlink(missing_ok=True)
-        added.append(notebook.name)
-    return added
+from course_utils import env
 
 
 def limit_memory(limit: int) -> None:
@@ -45,8 +28,9 @@ def main() -> None:
     """Prepare, then be the server."""
     folder = Path(os.environ.get("JUPYTERHUB_ROOT_DIR") or "~").expanduser()
     try:
-        added = add_notebooks(Path(os.environ["LAB_NOTEBOOKS"]), folder)
-        print(f"New in {folder}: {', '.join(added) or 'nothing'}", file=sys.stderr, flush=True)
+        new, kept = env.bring_notebooks(Path(os.environ["LAB_NOTEBOOKS"]), folder)
+        print(f"New in {folder}: {', '.join(new) or 'nothing'}", file=sys.stderr, flush=True)
+        print(f"Put into kept/: {', '.join(kept) or 'nothing'}", file=sys.stderr, flush=True)
     except OSError as error:  # the student can delete files only in a server that runs
         print(f"Notebooks could not be copied: {error}", file=sys.stderr, flush=True)
     os.nice(10)  # the hub and its proxy first: starved by kernels, they fail to add new servers
