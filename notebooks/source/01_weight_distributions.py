@@ -9,10 +9,7 @@
 # network for phones, as histograms of its real float32 weights.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+from course_utils import env
 env.check_kernel()
 
 # %% [markdown]

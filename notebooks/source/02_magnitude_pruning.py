@@ -7,10 +7,7 @@
 # About 45 minutes. Every accuracy below comes from running the pruned network on whole data sets.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+from course_utils import env
 env.check_kernel()
 
 # %% [markdown]

@@ -8,10 +8,7 @@
 # About 55 minutes. Several hundred trainings were recorded; you run some rounds yourself.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+from course_utils import env
 env.check_kernel()
 
 # %% [markdown]
@@ -39,8 +36,8 @@ checks.predict(
     scenes.CHOICES,
     unit="points",
     reveal=lambda: scenes.ahead_of_dense("ticket", scenes.SMALL),
-    because="The small network trains at least as well as the large one it was cut from. The mask "
-    "and the first weights were both kept: the next two questions take one of them away.",
+    because="The small network is not shown to train worse than the large one it was cut from. The "
+    "mask and the first weights were both kept: the next two questions take one of them away.",
 )
 
 # %%
@@ -241,10 +238,9 @@ checks.after(PREDICTED, scenes.doubts)
 # there is nothing. And these runs are short: many still learn at the last step, so that being
 # behind may mean being slower.
 #
-# With the fewest weights left, the ticket is behind the dense network at the small learning rate; at
-# the large one no difference is shown, and only there is it shown to be ahead of new weights. An
-# early step is not shown to be better than the start: the networks on which the authors saw that are
-# much deeper than fashion_cnn. Shuffled within its layers, the mask loses what it had: it is not only
+# With the fewest weights left, the ticket is behind the dense network at both learning rates, and
+# ahead of its own mask with new weights. An early step is not shown to be better than the start: the
+# networks on which the authors saw that are much deeper than fashion_cnn. Shuffled within its layers, the mask loses what it had: it is not only
 # a matter of how many weights each layer keeps.
 #
 # ### Beside the paper

@@ -8,10 +8,7 @@
 # About 70 minutes. Every accuracy comes from whole test sets.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+from course_utils import env
 env.check_kernel()
 
 # %% [markdown]
@@ -367,7 +364,15 @@ explorers.operations(a, b, products)
 # alone. Loads, stores and branches come on top, and so do zero, infinity, NaN and subnormal
 # numbers. The float column also still lacks its addition, which has to align the exponents first;
 # the integer column has it.
-#
+
+# %% [markdown]
+# Counted to the end, loads and branches with it: a small dense layer in C, compiled by GCC for this
+# chip and run on an emulated one, which counts cycles.
+
+# %%
+scenes.cycles_on_the_avr()
+
+# %% [markdown]
 # What that means for a network: the parameters must fit the flash. A layer reads its input while it
 # writes its output, so that both must fit the RAM at the same time; the *busiest step* is the layer
 # where they take most. The time is that of the arithmetic alone, one operation in each clock cycle.
@@ -384,7 +389,8 @@ explorers.on_the_avr("watch_cnn", avr)
 #
 # Even so the network does not fit: in int8 its busiest step is still larger than the RAM, and the
 # program itself needs a part of it. The AVR needs a smaller network (fewer channels in the first
-# layer, or a shorter window). A board with more RAM is notebook 00's subject and notebook 11's.
+# layer, or a shorter window); notebook 11 has one, and runs it there. A board with more RAM is
+# notebook 00's subject.
 #
 # Notebook 06 turns floats into 8-bit integers, notebook 07 computes with them.
 #

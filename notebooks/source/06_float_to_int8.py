@@ -12,10 +12,7 @@
 # Accuracies are of whole test sets, unless it says *validation*.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
+from course_utils import env
 env.check_kernel()
 
 # %% [markdown]

@@ -8,11 +8,8 @@
 # About 60 minutes. Networks are compared on whole test sets.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
-env.check_kernel()
+from course_utils import env
+env.check_kernel("tflite-micro")
 
 # %% [markdown]
 # ## Predict
@@ -377,6 +374,32 @@ checks.after(
     "07.equal",
     lambda: checks.beside_lecture(lecture.rows(), lecture.CAPTION),
 )
+
+# %% [markdown]
+# ## All of it on four pages
+#
+# `course_utils/engines/int8.py` is this notebook as one file of 200 lines: codes, multiplier,
+# rounding, the layers, and the file format. Read it from the top; it needs nothing but NumPy, and
+# runs alone: `python int8.py model.tflite input.npy`. Its answers are the engine's, bit for bit:
+
+# %%
+from course_utils.engines import int8
+
+in_one_file = int8.run(tflite, codes[:200])
+differing = int(np.sum(in_one_file != answers[:200]))
+print(f"{differing} of {in_one_file.size:,} values differ.")
+
+# %% [markdown]
+# The same in C, compiled for a Cortex-M4F and run on an emulated one: where do its instructions go?
+# (Notebook 11 writes that C and runs it.)
+
+# %%
+scenes.on_a_chip()
+
+# %% [markdown]
+# A multiplication comes with fetching two codes, taking off the zero point, adding and counting: five
+# instructions and more. Where a sum is short, rescaling it weighs, too: in the first layer, nine
+# products share one.
 
 # %% [markdown]
 # ## Check yourself

@@ -9,11 +9,8 @@
 # other images and another order of them.
 
 # %%
-try:
-    from course_utils import env
-except ModuleNotFoundError:
-    raise ImportError("Wrong kernel: run `python lab.py`, then open this notebook.") from None
-env.check_kernel()
+from course_utils import env
+env.check_kernel("ai-edge-litert", "tflite-micro")
 
 # %% [markdown]
 # ## Predict
