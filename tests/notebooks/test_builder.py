@@ -191,9 +191,7 @@ def test_strict_nbval_compares_the_finding_and_not_the_picture(built):
     altered.write_text(text.replace("3 of 10 weights", "4 of 10 weights", 1), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
     command += ["--rootdir", str(altered.parent), "--nbval", "--nbval-current-env"]
-    run = subprocess.run(
-        [*command, str(solution), str(altered)], capture_output=True, text=True, timeout=300
-    )
+    run = subprocess.run([*command, str(solution), str(altered)], capture_output=True, text=True)
     altered.unlink()
     assert "1 failed, 14 passed" in run.stdout, run.stdout + run.stderr
     assert "4 of 10 weights are removed" in run.stdout

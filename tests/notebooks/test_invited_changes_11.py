@@ -1,10 +1,14 @@
 """Notebook 11 with what a student changes: a file, a folder and a board of one's own."""
 
+from pathlib import Path
+
 import pytest
 from test_wrong_answers import code_of, in_the_notebooks_folder, run_cell  # noqa: F401
 
-from course_utils.labs.tflite_micro_export import project, scenes
-from course_utils.machines import data, micro
+from course_utils.engines.integer_engine import IntegerModel
+from course_utils.labs.tflite_micro_export import chips, project, scenes
+from course_utils.machines import data, evaluation, micro
+from course_utils.machines.micro import c_project, emulator
 from course_utils.views import checks
 from course_utils.workshop.notebook_builder import sources
 
@@ -33,8 +37,8 @@ def export_cells(folder, board):
 
 @pytest.fixture
 def namespace():
-    return {"watch": data.model("watch_cnn", "int8"), "micro": micro, "project": project,
-            "checks": checks}  # fmt: skip
+    to_flash = micro.one_scale(data.model("watch_cnn", "int8"))
+    return {"to_flash": to_flash, "micro": micro, "project": project, "checks": checks}
 
 
 @pytest.mark.parametrize("board", ["Raspberry Pi Pico", "Arduino Uno R3", "my own board"])
@@ -50,7 +54,7 @@ def test_a_folder_with_other_files_is_left_alone(namespace, tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
     for text in export_cells(tmp_path, "Arduino Nano 33 BLE"):
         run_cell(text, namespace)
-    project.export(namespace["watch"], tmp_path)
+    project.export(namespace["to_flash"], tmp_path)
     said = capsys.readouterr().out
     assert "holds mine.txt" in said
     assert said.count("\n") == 1
@@ -58,7 +62,7 @@ def test_a_folder_with_other_files_is_left_alone(namespace, tmp_path, capsys):
 
 
 def test_what_was_changed_in_an_export_is_kept_beside_the_new_one(namespace, tmp_path):
-    watch, folder = namespace["watch"], tmp_path / "watch"
+    watch, folder = namespace["to_flash"], tmp_path / "watch"
     project.export(watch, folder, name="watch")
     header = folder / "watch" / "quantization.h"
     checkpoint = header.parent / ".ipynb_checkpoints" / "quantization-checkpoint.h"
@@ -81,7 +85,7 @@ def test_break_it_and_mend_it(namespace, tmp_path, monkeypatch, without_compiler
         monkeypatch.setattr(micro, "no_compiler", lambda: "There is no compiler.")
     elif micro.no_compiler():
         pytest.skip(micro.no_compiler())
-    watch, folder = namespace["watch"], tmp_path / "watch"
+    watch, folder = namespace["to_flash"], tmp_path / "watch"
     project.export(watch, folder, name="watch")
 
     def verdict(old, new, file="quantization.h"):
@@ -119,6 +123,105 @@ def test_break_it_and_mend_it(namespace, tmp_path, monkeypatch, without_compiler
         assert result.mistake == mistake, (old, result)
 
 
+# --- the network in C ---------------------------------------------------------------------------
+
+ROUND = "return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0));"
+
+
+def c_cells(folder, dearest="...", old="...", new="..."):
+    """The cells from the export of the C to the check of its rounding, with a student's answers."""
+    cells = code_of(NOTEBOOK)
+    start = next(i for i, text in enumerate(cells) if "chips.export(" in text)
+    last = next(i for i, text in enumerate(cells) if '"11.rounding"' in text)
+    found = cells[start : last + 1]
+    for before, after in (
+        ('Path("exports") / "watch_c"', f"Path({str(folder)!r})"),
+        ("dearest = ...", f"dearest = {dearest}"),
+        ("old = ...", f"old = {old}"), ("new = ...", f"new = {new}"),
+    ):  # fmt: skip
+        assert sum(before in text for text in found) == 1, before
+        found = [text.replace(before, after) for text in found]
+    return found
+
+
+@pytest.fixture
+def in_c(monkeypatch):
+    """What the cells take from those before them; nothing is covered."""
+    if reason := micro.no_c_compiler():
+        pytest.skip(f"2026-12-01: {reason}")
+    monkeypatch.setattr(checks, "after", lambda ids, show: show())
+    watch = data.model("watch_cnn", "int8")
+    codes = evaluation.to_input(data.load("watch").x_test[:3], watch)
+    ours = IntegerModel(watch).run(codes)
+    return {"watch": watch, "codes": codes, "ours": ours, "Path": Path, "chips": chips,
+            "project": project, "checks": checks}  # fmt: skip
+
+
+def rounded(namespace):
+    tested = namespace["rounded"]
+    repr(tested)
+    return checks.exercises.verdict("11.rounding", tested)
+
+
+@pytest.mark.parametrize(
+    ("new", "state", "mistake"),
+    [
+        ("return x >> exponent;", "passed", None),
+        ("return (x >> exponent) + 1;", "passed", None),
+        ("return x >> exponent", "not yet", "does_not_compile"),
+        ("volatile int zero = 0; return x / zero;", "not yet", "no_verdict"),
+        ("for (volatile int k = 0;;) k = 1; return 0;", "not yet", "no_verdict"),
+        ("volatile char big[1 << 27]; big[0] = 1; return round_shift(x, exponent) + big[0];",
+         "not yet", "no_verdict"),
+        (f"/* mine */ {ROUND}", "not yet", "nothing_broken"),
+        ("return here(x);", "not yet", "does_not_compile"),
+    ],
+)  # fmt: skip
+def test_the_rounding_broken_in_many_ways_and_written_anew(
+    in_c, tmp_path, monkeypatch, new, state, mistake
+):
+    monkeypatch.setattr(c_project.host, "RUN_TIMEOUT", 1)
+    folder = tmp_path / "watch_c"
+    export, *_, change, check = c_cells(folder, old=repr(ROUND), new=repr(new))
+    for _ in range(2):  # the export puts back what was changed, an editor's folder or not
+        run_cell(export, in_c)
+        (folder / ".ipynb_checkpoints").mkdir(exist_ok=True)
+        assert chips.self_test(folder).passed
+        for _ in range(2):  # the second time there is nothing to change any more
+            run_cell(change, in_c)
+            run_cell(check, in_c)
+            found = rounded(in_c)
+            assert (found.state, found.mistake) == (state, mistake)
+    if not emulator.missing_tool("cortex-m4f"):
+        on_chips = chips.on_chips(folder, in_c["codes"][:1], in_c["ours"][:1])
+        assert len(on_chips.rows) == len(chips.ON_CHIPS)
+        assert all("\n" not in row[-1] for row in on_chips.rows)
+
+
+@pytest.mark.tensorflow
+def test_the_cells_run_twice_with_another_layer_halved(in_c, tmp_path):
+    for _ in range(2):
+        for text in c_cells(tmp_path / "watch_c", "'conv_2d 0'"):
+            run_cell(text, in_c)
+    assert rounded(in_c).state == "not attempted"
+    if not emulator.missing_tool("cortex-m4f"):
+        whole, half = (int(row[1].replace(",", "")) for row in chips.halve("conv_2d 4").rows)
+        assert 0.3 * whole < half < 0.9 * whole
+
+
+@pytest.mark.parametrize("name", ["kernels.c", "kernels.h", "network.h", "network.c", "golden.h"])
+def test_a_file_of_the_c_that_is_gone_gets_a_sentence(in_c, tmp_path, name, capsys):
+    export, _, on_chips, *_, change, check = c_cells(tmp_path / "watch_c")
+    run_cell(export, in_c)
+    (tmp_path / "watch_c" / name).unlink()
+    for text in (on_chips, change, check):
+        run_cell(text, in_c)
+    assert chips.self_test(tmp_path / "watch_c") is None
+    assert f"{name} is missing" in capsys.readouterr().out
+    run_cell(export, in_c)
+    assert chips.self_test(tmp_path / "watch_c").passed
+
+
 @pytest.mark.parametrize(
     ("answer", "mistake"),
     [("smallest", "smallest"), ("scratch", "scratch"), ("margin", "margin"),
@@ -126,7 +229,7 @@ def test_break_it_and_mend_it(namespace, tmp_path, monkeypatch, without_compiler
      ("many", "no_number"), (None, None), ({}, "no_number"), (float("nan"), "no_number")],
 )  # fmt: skip
 def test_the_arena_is_read_in_the_header(answer, mistake, namespace, tmp_path):
-    project.export(namespace["watch"], tmp_path / "watch", name="watch")
+    project.export(namespace["to_flash"], tmp_path / "watch", name="watch")
     told = project.arena_in(tmp_path / "watch")
     given = told.get(answer, answer) if isinstance(answer, str) else answer
     result = checks.exercises.verdict("11.header", given, folder=tmp_path / "watch")

@@ -1,10 +1,14 @@
-"""Hypothesis strategies for small int8 networks as .tflite bytes, with inputs for them."""
+"""Hypothesis strategies for small networks of integers as .tflite bytes, with inputs for them."""
 
+import contextlib
 import math
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from tflite_tools import Writer
+
+from course_utils.engines.integer_engine import IntegerModel
 
 FUSED = st.sampled_from(["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"])
 KINDS = st.sampled_from(["normal", "normal", "uniform", "negative", "constant", "zero", "extreme"])
@@ -13,12 +17,16 @@ KINDS = st.sampled_from(["normal", "normal", "uniform", "negative", "constant", 
 class Builder:
     """A network in the making: `at` is the tensor it has come to."""
 
-    def __init__(self, draw):
-        self.draw = draw
+    POOLS = ("MAX_POOL_2D", "AVERAGE_POOL_2D")
+    AXES = ([1, 2], [2, 1], [1], [2], [-1], [3, 1], [-3, -2])  # that a mean is taken along
+
+    def __init__(self, draw, type_name="int8"):
+        self.draw, self.type = draw, type_name
+        self.qmax = int(np.iinfo(type_name).max)
         self.writer = Writer()
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.shape = (1, *(draw(st.integers(1, 9)) for _ in range(2)), draw(st.integers(1, 6)))
-        self.scale, self.zero_point = self.draw_scale(0.05), draw(st.integers(-128, 127))
+        self.scale, self.zero_point = self.draw_scale(6.35 / self.qmax), self.draw_zero()
         self.at = self.input = self.new(self.shape)
         self.operators = []
 
@@ -26,8 +34,11 @@ class Builder:
         """A scale around the typical one: saturating, coarse, fine."""
         return float(np.float32(typical * 2 ** self.draw(st.floats(-3, 3))))
 
+    def draw_zero(self, low=-128, high=127):
+        return self.draw(st.integers(low, high)) if self.type == "int8" else 0
+
     def new(self, shape):
-        return self.writer.tensor(shape, "int8", self.scale, self.zero_point)
+        return self.writer.tensor(shape, self.type, self.scale, self.zero_point)
 
     def constant_int8(self, shape, kind=None):
         kind = kind or self.draw(KINDS)
@@ -61,11 +72,15 @@ class Builder:
         depth = max(1, values.size // units)
         inputs = [self.at, weights]
         if self.draw(st.integers(0, 3)):
-            size = self.draw(st.sampled_from([1, 300, 30_000, 2**31 - 2**27]))
+            sizes = [1, 300, 30_000, 2**31 - 2**27, *([2**40] if self.type == "int16" else [])]
+            size = self.draw(st.sampled_from(sizes))
             biases = self.rng.integers(-size, size + 1, units)
-            inputs.append(self.writer.constant(biases, "int32", scale=product, axis=0))
+            kind = "int32"
+            if self.type == "int16" and (axis == 3 or size > 2**31 or self.draw(st.booleans())):
+                kind = "int64"
+            inputs.append(self.writer.constant(biases, kind, scale=product, axis=0))
         typical = float(product.max()) * 40 * math.sqrt(depth) * 70 / 127
-        self.scale, self.zero_point = self.draw_scale(typical), self.draw(st.integers(-128, 127))
+        self.scale, self.zero_point = self.draw_scale(typical), self.draw_zero()
         return inputs
 
     def window(self, dilate):
@@ -117,7 +132,7 @@ class Builder:
     # --- layers without
 
     def pool(self):
-        name = self.draw(st.sampled_from(["MAX_POOL_2D", "AVERAGE_POOL_2D"]))
+        name = self.draw(st.sampled_from(self.POOLS))
         kernel, options, out = self.window(dilate=False)
         options |= {"filterHeight": kernel[0], "filterWidth": kernel[1]}
         fused = self.draw(FUSED)
@@ -126,10 +141,10 @@ class Builder:
         )
 
     def mean(self):
-        axes = self.draw(st.sampled_from([[1, 2], [2, 1], [1], [2], [-1], [3, 1], [-3, -2]]))
+        axes = self.draw(st.sampled_from(self.AXES))
         keep = self.draw(st.booleans())
         if self.draw(st.booleans()):
-            self.scale, self.zero_point = self.draw_scale(self.scale), self.draw(st.integers(-9, 9))
+            self.scale, self.zero_point = self.draw_scale(self.scale), self.draw_zero(-9, 9)
         axis = self.writer.constant(axes, "int32")
         positive = {a % 4 for a in axes}
         shape = [1 if i in positive else n for i, n in enumerate(self.shape)]
@@ -140,15 +155,11 @@ class Builder:
     def relu(self):
         name = self.draw(st.sampled_from(["RELU", "RELU6"]))
         if name == "RELU" and self.draw(st.booleans()):
-            self.scale, self.zero_point = (
-                self.draw_scale(self.scale),
-                self.draw(st.integers(-128, 99)),
-            )
+            self.scale, self.zero_point = self.draw_scale(self.scale), self.draw_zero(high=99)
         self.add(name, [self.at], self.shape)
 
     def requantize(self):
-        self.scale = self.draw_scale(self.scale)
-        self.zero_point = self.draw(st.integers(-128, 127))
+        self.scale, self.zero_point = self.draw_scale(self.scale), self.draw_zero()
         self.add("QUANTIZE", [self.at], self.shape)
 
     def pad(self):
@@ -171,9 +182,9 @@ class Builder:
         if other in ("constant", "row"):
             size = shape if other == "constant" else shape[-1:]
             other_scale = self.draw_scale(scale)
-            values = self.constant_int8(size)
+            values = self.constant_int8(size).astype(self.type) * (1 if self.qmax == 127 else 250)
             two = self.writer.constant(
-                values, "int8", scale=other_scale, zero_point=self.draw(st.integers(-128, 127))
+                values, self.type, scale=other_scale, zero_point=self.draw_zero()
             )
         elif other == "branch":
             self.requantize()
@@ -181,8 +192,12 @@ class Builder:
         else:
             two, other_scale = one, scale
         inputs = [one, two] if self.draw(st.booleans()) else [two, one]
-        typical = scale * other_scale * 100 if name == "MUL" else max(scale, other_scale) * 1.5
-        self.scale, self.zero_point = self.draw_scale(typical), self.draw(st.integers(-128, 127))
+        typical = (
+            scale * other_scale * 0.8 * self.qmax
+            if name == "MUL"
+            else max(scale, other_scale) * 1.5
+        )
+        self.scale, self.zero_point = self.draw_scale(typical), self.draw_zero()
         self.add(name, inputs, shape, fusedActivationFunction=self.draw(FUSED))
 
     def concatenate(self):
@@ -195,7 +210,7 @@ class Builder:
         self.add("CONCATENATION", [one, self.at], shape, axis=axis)
 
     def softmax(self):
-        self.scale, self.zero_point = 1 / 256, -128
+        self.scale, self.zero_point = (1 / 256, -128) if self.type == "int8" else (2**-15, 0)
         self.add("SOFTMAX", [self.at], self.shape, beta=self.draw(st.sampled_from([1.0, 0.5, 2.0])))
 
     # ---
@@ -210,22 +225,113 @@ class Builder:
         self.draw(st.sampled_from(anywhere))()
 
 
+class PlainBuilder(Builder):
+    """Of the operators alone that `export_c` writes."""
+
+    POOLS = ("MAX_POOL_2D",)
+    AXES = ([1, 2], [2, 1], [1], [2], [-1], [-3, -2], [2, 3], [1, 2, 3])
+
+    def grow(self):
+        small = math.prod(self.shape) <= 400
+        choices = [self.fully_connected, self.reshape] if small else []
+        if len(self.shape) == 4 and math.prod(self.shape) <= 2000:
+            choices += [self.conv_2d, self.depthwise_conv_2d, self.pool, self.mean] * 2
+        self.draw(st.sampled_from(choices or [self.reshape]))()
+
+
+OPERATORS = {
+    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED",
+    "MAX_POOL_2D", "MEAN", "MUL", "PAD", "QUANTIZE", "RELU", "RELU6", "RESHAPE", "SOFTMAX",
+}  # fmt: skip
+
+
 @st.composite
-def networks(draw):
-    """Return (tflite bytes, int8 inputs (n, ...), names of the operators)."""
-    builder = Builder(draw)
+def networks(draw, type_name="int8", kind=Builder):
+    """Return (tflite bytes, inputs (n, ...), names of the operators)."""
+    builder = kind(draw, type_name)
     shape = builder.shape[1:]
     for _ in range(draw(st.integers(1, 4))):
         if len(builder.shape) > 1 and math.prod(builder.shape) <= 5000:
             builder.grow()
     if len(builder.shape) >= 2 and draw(st.integers(0, 2)) == 0:
         builder.softmax()
+    x = inputs(draw, builder, shape)
+    tflite = builder.writer.bytes([builder.input], [builder.at])
+    return tflite, x, tuple(builder.operators)
+
+
+def plain_networks(count, number):
+    """Return `count` networks of PlainBuilder that the engine takes, the same for each seed."""
+    found = []
+
+    @seed(number)
+    @settings(
+        max_examples=2 * count, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(networks(kind=PlainBuilder))
+    def collect(network):
+        with contextlib.suppress(ValueError):  # a scale so small that TFLM stops on it
+            IntegerModel(network[0])
+            found.append(network)
+
+    collect()
+    return found[:count]
+
+
+def inputs(draw, builder, shape):
     n = draw(st.integers(1, 9))
     kind = draw(st.sampled_from(["uniform", "uniform", "extreme", "constant"]))
+    low, high = -builder.qmax - 1, builder.qmax
     x = {
-        "uniform": lambda: builder.rng.integers(-128, 128, (n, *shape)),
-        "extreme": lambda: builder.rng.choice([-128, 127], (n, *shape)),
-        "constant": lambda: np.full((n, *shape), builder.rng.integers(-128, 128)),
+        "uniform": lambda: builder.rng.integers(low, high + 1, (n, *shape)),
+        "extreme": lambda: builder.rng.choice([low, high], (n, *shape)),
+        "constant": lambda: np.full((n, *shape), builder.rng.integers(low, high + 1)),
     }[kind]()
-    tflite = builder.writer.bytes([builder.input], [builder.at])
-    return tflite, x.astype(np.int8), tuple(builder.operators)
+    return x.astype(builder.type)
+
+
+@st.composite
+def streams(draw, type_name="int8"):
+    """Return (tflite bytes, inputs (n, ...), how many variables) of a network that remembers.
+
+    Each variable keeps the last rows of what it is given, as in streaming networks: they are read,
+    joined with the new rows, and the last of all are assigned. Some have first values, which a
+    second graph assigns; the others begin at the zero point.
+    """
+    builder = Builder(draw, type_name)
+    writer, shape = builder.writer, builder.shape[1:]
+    starts, count = [], draw(st.integers(1, 3))
+    if has_first := draw(st.booleans()):
+        writer.operator("CALL_ONCE", [], [], initSubgraphIndex=1)
+    for number in range(count):
+        name, rows = f"rows{number}", draw(st.integers(1, 4))
+        kept = (1, rows, *builder.shape[2:])
+        joined = (1, rows + builder.shape[1], *builder.shape[2:])
+        handle = writer.operator(
+            "VAR_HANDLE", [], writer.tensor((), "resource"), container="", sharedName=name
+        )
+        before = writer.operator("READ_VARIABLE", [handle], builder.new(kept))
+        builder.add("CONCATENATION", [before, builder.at], joined, axis=1)
+        begin, end, strides = (
+            writer.constant(values, "int32")
+            for values in ((0, builder.shape[1] - rows, 0, 0), joined, (1, 1, 1, 1))
+        )
+        last = writer.operator(
+            "STRIDED_SLICE", [builder.at, begin, end, strides], builder.new(kept)
+        )
+        writer.operator("ASSIGN_VARIABLE", [handle, last], [])
+        values = builder.rng.integers(-100, 100, kept)
+        quantization = {"scale": builder.scale, "zero_point": builder.zero_point}
+        starts.append((name, values, quantization))
+        if draw(st.booleans()):
+            draw(st.sampled_from([builder.relu, builder.requantize]))()
+    if has_first:
+        writer.second_graph()
+        for name, values, quantization in starts:
+            handle = writer.operator(
+                "VAR_HANDLE", [], writer.tensor((), "resource"), container="", sharedName=name
+            )
+            first = writer.constant(values, builder.type, **quantization)
+            writer.operator("ASSIGN_VARIABLE", [handle, first], [])
+    return writer.bytes([builder.input], [builder.at]), inputs(draw, builder, shape), count

@@ -122,7 +122,7 @@ def test_the_data_of_the_suite_calibrates_without_a_warning(name):
     assert largest.max() <= 50
 
 
-def test_models_of_another_make_are_turned_away(model):
+def test_models_of_another_make_are_turned_away():
     class Keras3:  # what `import keras` gives beside tf_keras
         __module__ = "keras.src.models.sequential"
 

@@ -92,7 +92,7 @@ def test_the_datasheet_describes_every_file():
         assert path in text, f"{path} has no datasheet in data/README.md"
 
 
-@pytest.mark.parametrize("name", [*models.ARCHITECTURES, "lenet_300_100_init"])
+@pytest.mark.parametrize("name", [*models.DATASETS, "lenet_300_100_init"])
 def test_checkpoint_fits_its_layers_and_is_read_only(name):
     checkpoint = data.checkpoint(name)
     shapes = {key: value.shape for key, value in checkpoint.weights.items()}
@@ -105,7 +105,7 @@ def test_checkpoint_fits_its_layers_and_is_read_only(name):
         checkpoint.weights[kernel] = 0
 
 
-@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("name", models.DATASETS)
 def test_checkpoint_record_tells_how_it_was_trained(name):
     record = data.checkpoint(name).record
     for key in ("seed", "epochs", "versions", "seconds", "command", "log", "train_size"):
@@ -130,7 +130,11 @@ def test_boards_have_what_a_budget_needs():
     boards = {board["name"]: board for board in data.boards()}
     assert boards["Arduino Nano 33 BLE"]["ram_bytes"] == 256 * 1024
     assert boards["Arduino Uno R3"]["flash_bytes"] == 32 * 1024
+    assert boards["Arduino Nano 33 BLE"]["usable_flash_bytes"] == 983_040
+    assert boards["Arduino Uno R3"]["usable_flash_bytes"] == 32_256
     for board in boards.values():
+        assert 0.9 * board["flash_bytes"] < board["usable_flash_bytes"] <= board["flash_bytes"]
+        assert board["usable_flash_source"]
         assert board["ram_bytes"] < board["flash_bytes"]
         assert board["clock_hz"] >= 16_000_000
         assert board["source"]
@@ -180,22 +184,40 @@ def test_unknown_names_list_those_there_are(ask, message):
 # --- broken files ---------------------------------------------------------------------------
 
 
-def test_missing_manifest(folder):
-    with pytest.raises(FileNotFoundError, match=r"git checkout -- data/manifest\.json"):
+@pytest.fixture
+def in_git(monkeypatch):
+    """As in a clone, where Git has every file: test_env tries this with a real one."""
+    command = "git checkout HEAD -- data/"
+    monkeypatch.setattr(data.env, "restoring", lambda paths: command + " ".join(paths))
+
+
+def test_missing_manifest(folder, in_git):
+    with pytest.raises(FileNotFoundError, match=r"git checkout HEAD -- data/manifest\.json"):
         data.load("watch")
 
 
-def test_broken_manifest(folder):
+def test_broken_manifest(folder, in_git):
     (folder / "manifest.json").write_text('{"files": {')
-    with pytest.raises(ValueError, match=r"not JSON.*git checkout -- data/manifest\.json"):
+    with pytest.raises(ValueError, match=r"not JSON.*git checkout HEAD -- data/manifest\.json"):
         data.load("watch")
 
 
-def test_missing_file(folder):
+def test_missing_file(folder, in_git):
     data.write_npz("watch.npz", {"a": np.zeros(2)})
     (folder / "watch.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"watch\.npz is missing.*git checkout -- data/"):
+    message = r"watch\.npz is missing.*git checkout HEAD -- data/watch\.npz"
+    with pytest.raises(FileNotFoundError, match=message):
         data.load("watch")
+
+
+def test_line_ends_of_windows_are_named(folder, monkeypatch):
+    data.write_json("boards.json", {"boards": [1]})
+    file = folder / "boards.json"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    monkeypatch.setattr(data.env, "restoring", lambda paths: "first\nthen")
+    with pytest.raises(ValueError, match="json has the line ends of Windows: its SHA-256") as told:
+        data.boards()
+    assert str(told.value).endswith("in the repository's folder:\n    first\n    then")
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-7], lambda b: b"", lambda b: b[::-1]])
@@ -286,8 +308,8 @@ values = st.recursive(
 )
 
 
-# A busy machine is slow to draw examples: no deadline on that.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is slow to draw examples.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(values)
 def test_json_layout_keeps_every_value(value):
     assert json.loads(data.to_json(value)) == value

@@ -7,7 +7,8 @@ import pytest
 
 from course_utils.engines import float_engine, layer_specs
 from course_utils.labs.magnitude_pruning import experiments
-from course_utils.machines import data, models
+from course_utils.machines import data, models, recording
+from course_utils.workshop import experiments as workshop
 from course_utils.workshop.experiments import EXPERIMENTS
 
 
@@ -26,6 +27,39 @@ def count(network, dataset, s, split="test"):
 def right_when_dense(name):
     network, dataset = data.checkpoint(name), data.load(models.DATASETS[name])
     return count(network, dataset, {})[2]
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The experiments that were asked for, instead of hours of them."""
+    names = []
+    monkeypatch.setattr(recording, "run", lambda function: names.append(function.__name__))
+    return names
+
+
+def test_a_stopped_experiment_says_what_goes_on_from_there(monkeypatch, capsys):
+    def stopped(function):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recording, "run", stopped)
+    assert workshop.main(["pruning_grid"]) == 130
+    assert "Stopped; no result was written." in capsys.readouterr().err
+
+
+def test_one_command_records_all_of_a_notebook(written):
+    assert workshop.main(["04"]) == 0
+    assert written == ["lottery_ticket", "lottery_rewinding", "lottery_int8"]
+
+
+def test_one_command_records_one_experiment(written):
+    assert workshop.main(["pruning_grid"]) == 0
+    assert written == ["pruning_grid"]
+
+
+def test_a_notebook_without_experiments_records_nothing(written, monkeypatch):
+    monkeypatch.setitem(workshop.OF_A_LAB, "98", ())
+    assert workshop.main(["98"]) == 0
+    assert written == []
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -33,7 +33,7 @@ def assert_equals_keras(layers, input_shape, x):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("name", models.DATASETS)
 def test_every_layer_of_every_network_equals_keras(name):
     layers, shape = models.resolve(name)
     x = np.random.default_rng(1).normal(size=(5, *shape)).astype(np.float32)
@@ -88,6 +88,8 @@ def test_weights_survive_the_way_through_keras():
         models.set_weights(model, {k: v for k, v in weights.items() if k != "conv1/kernel"})
     with pytest.raises(ValueError, match="dense/kernel has shape"):
         models.set_weights(model, {**weights, "dense/kernel": np.zeros((2, 2), np.float32)})
+    models.set_weights(model, {**weights, "dense/bias": [0.5] * 10})
+    assert models.get_weights(model)["dense/bias"].tolist() == [0.5] * 10
 
 
 def test_convolution_by_hand():

@@ -77,7 +77,7 @@ def test_rounding_to_infinity_or_zero_is_said(explorer):
 
 
 @given(code=st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_the_text_field_shows_gives_the_same_bits(explorer, code):
     explorer.set(bits=code)
     field = explorer.controls["bits"]

@@ -11,11 +11,11 @@ from course_utils.labs.lottery_ticket import (
     figures,
     lecture,
     live,
-    loop,
     scenes,
     tickets,
 )
-from course_utils.machines import data
+from course_utils.machines import data, numpy_training, training
+from course_utils.machines.numpy_training import initial_weights
 from course_utils.numbers import intervals
 from course_utils.views import style
 
@@ -35,13 +35,13 @@ def test_the_loop_answers_as_the_float_engine(network, images):
     shipped = data.checkpoint(network)
     x, y = images.x_test[:500], images.y_test[:500]
     expected = int((float_engine.predict(shipped.layers, shipped.weights, x) == y).sum())
-    assert loop.right(network, shipped.weights, x, y) == expected
+    assert numpy_training.right(network, shipped.weights, x, y) == expected
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_gradient_is_that_of_the_loss(network, images):
     x, y = images.x_train[:20], images.y_train[:20]
-    net = loop.Network(network, loop.initial_weights(network, 2), {})
+    net = numpy_training.Network(network, initial_weights(network, 2), {})
     net._backward(net._forward(x, keep=True), y)
     gradient = net.gradient.copy()
     for i in np.argsort(-np.abs(gradient))[: len(gradient) // 100 : len(gradient) // 1000]:
@@ -56,7 +56,7 @@ def test_the_gradient_is_that_of_the_loss(network, images):
 def test_a_step_is_adams(images):
     """Against Keras's formula, in float64."""
     x, y = images.x_train[:60], images.y_train[:60]
-    net = loop.Network("lenet_300_100", loop.initial_weights("lenet_300_100", 1), {})
+    net = numpy_training.Network("lenet_300_100", initial_weights("lenet_300_100", 1), {})
     m = v = np.zeros(net.flat.size)
     for step in (1, 2, 3):
         net._backward(net._forward(x, keep=True), y)
@@ -70,52 +70,89 @@ def test_a_step_is_adams(images):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("left", [0.7, 0.1])  # masked, and compact
 def test_pruned_weights_stay_zero_and_the_others_move(network, left, images):
-    initial = loop.initial_weights(network, 3)
+    initial = initial_weights(network, 3)
     rng = np.random.default_rng(3)
     masks = {name: rng.random(m.shape) < left for name, m in tickets.whole(initial).items()}
-    run = loop.train(network, initial, images, masks=masks, steps=5, every=5)
+    run = numpy_training.train(network, initial, images, masks=masks, steps=5, every=5)
     for name, mask in masks.items():
         assert not run.last[name][~mask].any()
         assert (run.last[name][mask] != initial[name][mask]).mean() > 0.2
 
 
 def test_masked_and_compact_adam_train_alike(images, monkeypatch):
-    initial = loop.initial_weights("lenet_300_100", 3)
+    initial = initial_weights("lenet_300_100", 3)
     rng = np.random.default_rng(3)
     masks = {name: rng.random(m.shape) < 0.3 for name, m in tickets.whole(initial).items()}
     runs = []
     for below in (0.0, 1.0):
-        monkeypatch.setattr(loop, "COMPACT", below)
-        runs.append(loop.train("lenet_300_100", initial, images, masks=masks, steps=3))
+        monkeypatch.setattr(numpy_training, "COMPACT", below)
+        runs.append(numpy_training.train("lenet_300_100", initial, images, masks=masks, steps=3))
     for name in initial:
         assert np.allclose(runs[0].last[name], runs[1].last[name], atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_run_and_late_runs_see_the_same_images(images):
-    initial = loop.initial_weights("lenet_300_100", 1)
-    one, other = (loop.train("lenet_300_100", initial, images, steps=4, every=2) for _ in "ab")
+    initial = initial_weights("lenet_300_100", 1)
+    network = "lenet_300_100"
+    one, other = (
+        numpy_training.train(network, initial, images, steps=4, every=2) for _ in "ab"
+    )
     assert np.array_equal(one.losses, other.losses)
     assert one.stop in one.steps
     assert one.losses.min() == one.losses[list(one.steps).index(one.stop)]
-    batches = loop._batches(images, 60, 1)
+    batches = numpy_training._batches(images, 60, 1)
     first = [next(batches) for _ in range(3)]
     assert len(set(np.concatenate(first))) == 180
-    late = loop._batches(images, 60, 1)
+    late = numpy_training._batches(images, 60, 1)
     next(late)
     assert np.array_equal(next(late), first[1])
 
 
+def test_an_interruption_keeps_the_run_so_far(images):
+    initial = initial_weights("lenet_300_100", 1)
+
+    def stop_after_four(step, steps):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(training.Interrupted, match="after 4 of 9 steps") as stopped:
+        numpy_training.train(
+            "lenet_300_100", initial, images, steps=9, every=2, progress=stop_after_four
+        )
+    whole = numpy_training.train("lenet_300_100", initial, images, steps=4, every=2)
+    kept = stopped.value.trained
+    assert kept.steps.tolist() == [2, 4]
+    assert np.array_equal(kept.losses, whole.losses)
+    for name, value in whole.last.items():
+        assert np.array_equal(kept.last[name], value), name
+
+
+def test_an_interruption_before_the_first_look_looks_once(images, monkeypatch):
+    taken, step = [], numpy_training.Network.step
+
+    def stop_at_three(net, *told):
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+        taken.append(step(net, *told))
+
+    monkeypatch.setattr(numpy_training.Network, "step", stop_at_three)
+    initial = initial_weights("lenet_300_100", 1)
+    with pytest.raises(training.Interrupted, match="after 3 of 9 steps") as stopped:
+        numpy_training.train("lenet_300_100", initial, images, steps=9)
+    assert len(stopped.value.trained.losses) == 1
+
+
 def test_the_shipped_initial_weights_are_seed_1():
     shipped = data.checkpoint("lenet_300_100_init").weights
-    for name, w in loop.initial_weights("lenet_300_100", 1).items():
+    for name, w in initial_weights("lenet_300_100", 1).items():
         assert np.array_equal(w, shipped[name])
-    for w in loop.initial_weights("fashion_cnn", 1).values():
+    for w in initial_weights("fashion_cnn", 1).values():
         assert w.dtype == np.float32
 
 
 @pytest.mark.parametrize("change", ["unknown", "shape", "batch"])
 def test_what_cannot_be_trained_is_said(change, images):
-    initial, more = loop.initial_weights("lenet_300_100", 1), {}
+    initial, more = initial_weights("lenet_300_100", 1), {}
     if change == "unknown":
         more = {"masks": {"dense9/kernel": np.ones((2, 2), bool)}}
     elif change == "shape":
@@ -123,14 +160,14 @@ def test_what_cannot_be_trained_is_said(change, images):
     else:
         more = {"batch_size": 7001}
     with pytest.raises(ValueError, match="doesn't fit|don't fill"):
-        loop.train("lenet_300_100", initial, images, steps=1, **more)
+        numpy_training.train("lenet_300_100", initial, images, steps=1, **more)
 
 
 # ------------------------------------------------------------------ masks
 
 
 def test_rounds_take_the_papers_rates():
-    weights = {name: w.copy() for name, w in loop.initial_weights("lenet_300_100", 1).items()}
+    weights = {name: w.copy() for name, w in initial_weights("lenet_300_100", 1).items()}
     masks = tickets.whole(weights)
     for number in range(1, 4):
         before, masks = masks, tickets.next_masks(weights, masks)
@@ -141,7 +178,7 @@ def test_rounds_take_the_papers_rates():
 
 
 def test_controls_keep_the_sizes():
-    weights = loop.initial_weights("lenet_300_100", 1)
+    weights = initial_weights("lenet_300_100", 1)
     masks = tickets.next_masks(weights, tickets.whole(weights))
     drawn = tickets.controls(masks, 1, 4)
     for way in (*drawn.values(), tickets.one_shot(weights, masks)):
@@ -155,7 +192,7 @@ def test_controls_keep_the_sizes():
 
 
 def test_packed_masks_come_back():
-    weights = loop.initial_weights("fashion_cnn", 2)
+    weights = initial_weights("fashion_cnn", 2)
     chain = [tickets.whole(weights)]
     for _ in range(3):
         chain.append(tickets.next_masks(weights, chain[-1], 0.6, 0.3))
@@ -208,8 +245,8 @@ def test_recorded_curves_have_the_stops_of_the_rows():
 def test_a_recorded_run_is_what_the_loop_gives(images):
     """The first ticket of seed 1, as far as its second look at the validation set."""
     masks = scenes.masks_of_rounds()[8]
-    run = loop.train(
-        "lenet_300_100", loop.initial_weights("lenet_300_100", 1), images, masks=masks, seed=1,
+    run = numpy_training.train(
+        "lenet_300_100", initial_weights("lenet_300_100", 1), images, masks=masks, seed=1,
         **{**experiments.RECIPE, "steps": 100},
     )  # fmt: skip
     own = data.result("lottery_ticket")

@@ -250,6 +250,7 @@ def test_a_question_is_asked_and_its_prediction_exists(number):
 
 
 def test_the_answers_are_the_recorded_ones():
+    from course_utils.labs.deep_compression import scenes as compression
     from course_utils.labs.float_to_int8 import scenes as float_to_int8
     from course_utils.labs.floating_point import scenes as floating_point
     from course_utils.labs.integer_arithmetic import scenes as integers
@@ -280,6 +281,10 @@ def test_the_answers_are_the_recorded_ones():
             f"costs {qat.lost(4, 'ptq').value:.0f} points",
             f"{qat.lost(4, 'qat').value:.1f} points",
             f"{qat.lost(4, 'control_ptq').value:.0f} points, `qat_bits.json`",
+        ],
+        "10": [
+            f"{compression.smaller('lenet_300_100', 'pruned').value:.1f} times",
+            f"{compression.arena_grows().value:.0f} times",
         ],
         "11": [
             f"{len(data.model('watch_cnn', 'int8')):,} bytes",

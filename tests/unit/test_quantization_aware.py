@@ -137,3 +137,22 @@ def test_the_shipped_network_answers_alike_in_every_engine():
     if micro.missing():
         pytest.skip("2026-11: tflite-micro has wheels for Linux x86-64 only")
     assert np.array_equal(ours, micro.run(tflite, codes))
+
+
+def test_an_interruption_keeps_the_network_and_says_how_far_it_is(network):
+    layers, weights, x, ranges = network
+
+    def stop_after_five(done, total):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(training.Interrupted, match="in epoch 2 of 3, after 5 of 12 batches") as e:
+        quantization_aware.fine_tune(
+            layers, weights, x, np.arange(100) % 10, ranges=ranges, weight_bits=4, epochs=3,
+            batch_size=25, progress=stop_after_five,
+        )  # fmt: skip
+    kept = e.value.trained
+    assert set(kept.ranges) == set(ranges)
+    assert not np.array_equal(kept.weights["conv1/kernel"], weights["conv1/kernel"])
+    answers = quantization_aware.predict(layers, kept.weights, x, ranges=kept.ranges, weight_bits=4)
+    assert answers.shape == (100,)

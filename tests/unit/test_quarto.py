@@ -95,6 +95,14 @@ def test_figures_go_to_the_images_of_the_chapter(figures, capsys):
         assert "2 of 2" in said.err
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_pdf_needs_is_named_where_it_is_missing(figures, monkeypatch, capsys, there):
+    folder, chapter = figures
+    monkeypatch.setattr(quarto.shutil, "which", lambda name: name if there else None)
+    quarto.place(["fig-a"], folder, quarto.images_of(chapter))
+    assert ("needs rsvg-convert" in capsys.readouterr().err) is not there
+
+
 def test_another_file_of_that_name_is_not_replaced_unasked(figures, capsys):
     folder, chapter = figures
     images = quarto.images_of(chapter)

@@ -38,6 +38,38 @@ def test_a_short_training_learns_reports_and_repeats():
 
 
 @pytest.mark.tensorflow
+def test_an_interruption_keeps_the_weights_and_says_in_which_epoch():
+    def stop_after_two(epoch, *_):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    def train(**how):
+        return training.train("watch_cnn", epochs=5, train_size=400, seed=5, **how)
+
+    with pytest.raises(training.Interrupted, match="stopped in epoch 3 of 5. Nothing is lost") as e:
+        train(progress=stop_after_two)
+    kept = e.value.trained
+    assert kept.record["stopped_in_epoch"] == 3
+    assert len(kept.record["log"]) == 2
+    initial = models.get_weights(training.initial_model("watch_cnn", 5))
+    assert not np.array_equal(kept.weights["conv1/kernel"], initial["conv1/kernel"])
+    last = kept.record["validation"]["accuracy"]
+    assert last == pytest.approx(kept.record["log"][-1]["validation_accuracy"], abs=0.005)
+
+
+def test_a_stopped_command_writes_nothing(monkeypatch):
+    def stopped(name, **_):
+        found = data.Checkpoint(name, (), {}, (1, 1, 1), {"stopped_in_epoch": 4})
+        raise training.Interrupted(found, "in epoch 4 of 30")
+
+    monkeypatch.setattr(training.sys, "argv", ["training", "watch_cnn"])
+    monkeypatch.setattr(training, "train", stopped)
+    monkeypatch.setattr(data, "write_npz", lambda *_, **__: pytest.fail("written"))
+    with pytest.raises(SystemExit, match="Stopped in epoch 4: nothing written"):
+        training.main()
+
+
+@pytest.mark.tensorflow
 def test_initial_weights_of_lenet_are_those_that_ship():
     weights = models.get_weights(training.initial_model("lenet_300_100", seed=1))
     shipped = data.checkpoint("lenet_300_100_init").weights
@@ -59,7 +91,7 @@ def test_what_makes_no_sense_is_named_before_tensorflow_starts(arguments, messag
         training.train(**arguments)
 
 
-@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("name", models.DATASETS)
 def test_recorded_accuracy_is_that_of_the_shipped_weights(name):
     network = data.checkpoint(name)
     dataset = data.load(models.DATASETS[name])

@@ -525,7 +525,7 @@ def test_progress_in_a_notebook_ends_full_and_saves_the_same_text(kernel):
     assert row._repr_mimebundle_()["text/plain"] == "Measuring"
 
 
-def test_progress_says_when_it_was_stopped(kernel):
+def stop_at_one_of_four():
     def stopped():
         with widgets.progress_bar("Training") as report:
             report(1, 4)
@@ -533,6 +533,35 @@ def test_progress_says_when_it_was_stopped(kernel):
 
     with pytest.raises(KeyboardInterrupt):
         stopped()
+
+
+def test_progress_says_when_it_was_stopped(kernel):
+    stop_at_one_of_four()
     (row,) = kernel
     assert row.bar.bar_style == "danger"
     assert row.note.value.startswith("stopped after")
+    assert (row.bar.value, row.bar.max) == (1, 4)
+
+
+def test_progress_is_not_green_where_the_interruption_was_caught(kernel):
+    """A function that returns what it has so far ends without an exception, and not at its end."""
+    with widgets.progress_bar("Training") as report:
+        for done in (1, 2):
+            report(done, 5)
+    (row,) = kernel
+    assert (row.bar.value, row.bar.max, row.bar.bar_style) == (2, 5, "warning")
+    assert row.note.value == "stopped at 2 of 5, after 0 s"
+
+
+def test_progress_is_full_where_nothing_was_reported(kernel):
+    with widgets.progress_bar("Training"):
+        pass
+    (row,) = kernel
+    assert (row.bar.value, row.bar.bar_style) == (row.bar.max, "success")
+
+
+def test_progress_on_a_terminal_says_that_it_was_stopped(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    stop_at_one_of_four()
+    assert "\rTraining: stopped after 0 s" in capsys.readouterr().err

@@ -4,16 +4,20 @@ The converter takes a second for each network; these files are ready in a millis
 scales and zero points can be anything.
 """
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-TYPES = {"int8": 9, "int32": 2, "float32": 0, "int16": 7, "uint8": 3, "int64": 4}
-ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+from course_utils.machines.operators import packed as pack
+from course_utils.machines.operators import unpacked
+
+TYPES = {"int8": 9, "int32": 2, "float32": 0, "int16": 7, "uint8": 3, "int64": 4,
+         "resource": 13}  # fmt: skip
+ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3, "TANH": 4}
 PADDINGS = {"SAME": 0, "VALID": 1}
 OPTIONS = {
     "ADD": schema.AddOptionsT,
     "AVERAGE_POOL_2D": schema.Pool2DOptionsT,
+    "CALL_ONCE": schema.CallOnceOptionsT,
     "CONCATENATION": schema.ConcatenationOptionsT,
     "CONV_2D": schema.Conv2DOptionsT,
     "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptionsT,
@@ -22,7 +26,34 @@ OPTIONS = {
     "MEAN": schema.ReducerOptionsT,
     "MUL": schema.MulOptionsT,
     "RESHAPE": schema.ReshapeOptionsT,
+    "SHAPE": schema.ShapeOptionsT,
     "SOFTMAX": schema.SoftmaxOptionsT,
+    "VAR_HANDLE": schema.VarHandleOptionsT,
+    # of operators whose tests are in operator_cases.py
+    "ARG_MAX": schema.ArgMaxOptionsT,
+    "ARG_MIN": schema.ArgMinOptionsT,
+    "BATCH_MATMUL": schema.BatchMatMulOptionsT,
+    "DEPTH_TO_SPACE": schema.DepthToSpaceOptionsT,
+    "GATHER": schema.GatherOptionsT,
+    "L2_NORMALIZATION": schema.L2NormOptionsT,
+    "LEAKY_RELU": schema.LeakyReluOptionsT,
+    "MIRROR_PAD": schema.MirrorPadOptionsT,
+    "PACK": schema.PackOptionsT,
+    "REDUCE_MAX": schema.ReducerOptionsT,
+    "REDUCE_MIN": schema.ReducerOptionsT,
+    "RESIZE_BILINEAR": schema.ResizeBilinearOptionsT,
+    "RESIZE_NEAREST_NEIGHBOR": schema.ResizeNearestNeighborOptionsT,
+    "SPACE_TO_DEPTH": schema.SpaceToDepthOptionsT,
+    "SPLIT": schema.SplitOptionsT,
+    "SPLIT_V": schema.SplitVOptionsT,
+    "SQUEEZE": schema.SqueezeOptionsT,
+    "STRIDED_SLICE": schema.StridedSliceOptionsT,
+    "SUB": schema.SubOptionsT,
+    "SUM": schema.ReducerOptionsT,
+    "SVDF": schema.SVDFOptionsT,
+    "TRANSPOSE_CONV": schema.TransposeConvOptionsT,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": schema.UnidirectionalSequenceLSTMOptionsT,
+    "UNPACK": schema.UnpackOptionsT,
 }
 
 
@@ -39,8 +70,18 @@ class Writer:
         self.graph.tensors, self.graph.operators = [], []
         self.model.subgraphs = [self.graph]
 
-    def tensor(self, shape, type_name="int8", scale=None, zero_point=0, axis=0, data=None):
+    def second_graph(self):
+        """Begin another graph: tensors and operators are added to that from now on."""
+        self.graph = schema.SubGraphT()
+        self.graph.tensors, self.graph.operators = [], []
+        self.graph.inputs = self.graph.outputs = np.zeros(0, np.int32)
+        self.model.subgraphs.append(self.graph)
+
+    def tensor(
+        self, shape, type_name="int8", scale=None, zero_point=0, axis=0, data=None, variable=False
+    ):
         tensor = schema.TensorT()
+        tensor.isVariable = variable
         tensor.name = f"t{len(self.graph.tensors)}"
         tensor.shape = np.array(shape, np.int32)
         tensor.type = TYPES[type_name]
@@ -72,7 +113,7 @@ class Writer:
         operator = schema.OperatorT()
         operator.opcodeIndex = len(self.model.operatorCodes)
         self.model.operatorCodes.append(code)
-        operator.inputs, operator.outputs = np.int32(inputs), np.int32([output])
+        operator.inputs, operator.outputs = np.int32(inputs), np.int32(np.atleast_1d(output))
         if name in OPTIONS:
             operator.builtinOptions = OPTIONS[name]()
             for key, value in options.items():
@@ -87,21 +128,14 @@ class Writer:
         return output
 
     def bytes(self, inputs, outputs):
-        self.graph.inputs, self.graph.outputs = np.int32(inputs), np.int32(outputs)
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        main = self.model.subgraphs[0]
+        main.inputs, main.outputs = np.int32(inputs), np.int32(outputs)
+        return pack(self.model)
 
 
 def unpack(tflite):
     """Return the schema's object form of a model file, to read or to change."""
-    return schema.ModelT.InitFromPackedBuf(bytearray(tflite), 0)
-
-
-def pack(model):
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return unpacked(tflite)[0]
 
 
 def stored_weights(tflite, operator=0):
