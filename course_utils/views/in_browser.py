@@ -111,13 +111,13 @@ def digest(source: str) -> str:
     return hashlib.sha256(source.strip().encode()).hexdigest()[:16]
 
 
-def address(site: str, notebook: str) -> str:
-    """Where a notebook of the lab's site opens.
+def address(site: str, notebook: str, cell: str) -> str:
+    """Where a notebook of the lab's site opens at the cell of this id.
 
-    >>> address("https://example.org/lab/", "02_magnitude_pruning")
-    'https://example.org/lab/lab/index.html?path=02_magnitude_pruning.ipynb'
+    >>> address("https://example.org/lab/", "02_magnitude_pruning", "9581595acfb1")
+    'https://example.org/lab/lab/index.html?path=02_magnitude_pruning.ipynb#cell-id=9581595acfb1'
     """
-    return f"{site.rstrip('/')}/lab/index.html?path={notebook}.ipynb"
+    return f"{site.rstrip('/')}/lab/index.html?path={notebook}.ipynb#cell-id={cell}"
 
 
 def record(notebooks) -> dict[str, list[dict[str, str]]]:

@@ -78,7 +78,7 @@ def page(strips: Mapping[str, Strip], choice: str = "", first: str = "", live: s
     strips: by name of the choice, in order; only one, of any name, where there is none.
     choice: the label of the choice; "" where there is none.
     first: the name to begin with; the first one unless told.
-    live: the address of the notebook that makes these pictures, to be run there; "" for no link.
+    live: the address of the cell that makes these pictures, to be run there; "" for no link.
     """
     first = first or next(iter(strips))
     start = strips[first]

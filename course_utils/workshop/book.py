@@ -36,7 +36,7 @@ from course_utils.machines import data
 from course_utils.machines.recording import git_revision
 from course_utils.views import in_browser, style
 from course_utils.views.entry import Entry
-from course_utils.workshop import figure_data, gallery, page, quarto, sheet
+from course_utils.workshop import cells, figure_data, gallery, page, quarto, sheet
 
 FOLDER = env.ROOT / "figures"
 PACKAGE = Path(course_utils.__file__).parent
@@ -88,7 +88,7 @@ def write(
 ) -> dict:
     """Write a figure, its data and its Quarto line. Returns what the manifest says of it.
 
-    site: the address of the lab's site, if the line is to have a link to the notebook there.
+    site: the address of the lab's site, if the line is to have a link to its cell there.
 
     Raises ValueError if the caption is not true of the data; nothing is written then.
     """
@@ -102,7 +102,7 @@ def write(
         raise ValueError(f"{entry.id}: the data don't say what the caption does: {entry.caption}")
     name, alt = stem(entry, width, theme), entry.alt(scene)
     suffix, exported = figure_data.export(scene)
-    live = site and in_browser.address(site, NOTEBOOKS[entry.id])
+    live = site and address(site, entry)
     line = quarto.line(entry.id, entry.caption, alt, f"{name}.svg", width == "two", live)
     files = {
         **pictures(draw(entry, scene, width, theme), name, entry.caption, alt),
@@ -115,7 +115,7 @@ def write(
         "id": entry.id,
         "width": width,
         "theme": theme,
-        "site": site,
+        "live": live,
         "caption": entry.caption,
         "alt": alt,
         "claim": " ".join(inspect.getdoc(entry.claim).split()),
@@ -124,6 +124,12 @@ def write(
         "made_from": {"code": fingerprint(entry), "data": {path: _known(path) for path in read}},
         "files": {file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
     }
+
+
+def address(site: str, entry: Entry) -> str:
+    """Where the lab's site shows the cell that draws a figure."""
+    notebook = NOTEBOOKS[entry.id]
+    return in_browser.address(site, notebook, cells.drawing(notebook, entry.draw, entry.scene))
 
 
 def pictures(figure, name, title, alt) -> dict[str, bytes]:
@@ -208,7 +214,7 @@ def is_current(entry: Entry, row: dict, folder: Path = FOLDER, site: str = "") -
     """Whether the files that the manifest's row tells of are there, and drawn from the same."""
     files = data.manifest()["files"]
     return (
-        row.get("site", "") == site
+        row.get("live", "") == (site and address(site, entry))
         and row["made_from"]["code"] == fingerprint(entry)
         and all(files.get(path, {}).get("sha256") == held["sha256"]
                 for path, held in row["made_from"]["data"].items())
@@ -285,7 +291,7 @@ def main(arguments: list[str] | None = None) -> int:
                         "figures/explorers/")  # fmt: skip
     parser.add_argument("--site", metavar="ADDRESS", default="",
                         help="where the lab's site is (docs/site.md): figures and explorers get a "
-                        "link to their notebook there")  # fmt: skip
+                        "link to their cell there")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.site and not options.site.startswith(("https://", "http://")):
         parser.error("--site takes an address such as https://example.org/lab")

@@ -25,6 +25,7 @@ import ipywidgets
 from course_utils import env
 from course_utils.machines import data
 from course_utils.views import in_browser, standalone, widgets
+from course_utils.workshop import cells
 
 SOURCES = env.ROOT / "notebooks" / "source"
 FOLDER = env.ROOT / "figures" / "explorers"
@@ -38,6 +39,12 @@ class Shown(NamedTuple):
     title: str  # of the notebook
     kind: type  # what the call returns: a Sweep, Sweeps or Explorer
     make: Callable
+    statement: str = ""  # that shows it, as `ast.unparse` writes it
+
+    def address(self, site: str) -> str:
+        """Where the lab's site shows its cell."""
+        cell = cells.with_statement(self.notebook, self.statement)
+        return in_browser.address(site, self.notebook, cell)
 
     @property
     def needs_kernel(self) -> bool:
@@ -58,7 +65,7 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
         title = next(line for line in text.splitlines() if line.startswith("# # "))
         calls = [call for call in _calls(text) if issubclass(call[1], ipywidgets.Widget)]
         times = Counter(function.__name__ for function, *_ in calls)
-        for function, kind, arguments, named in calls:
+        for function, kind, arguments, named, statement in calls:
             words = [source.stem[:2], function.__name__]
             if times[function.__name__] > 1:
                 words += [*map(str, arguments), *map(str, named.values())]
@@ -69,13 +76,14 @@ def explorers(sources: Path = SOURCES) -> list[Shown]:
                     title.removeprefix("# # "),
                     kind,
                     lambda f=function, a=arguments, n=named: f(*a, **n),
+                    statement,
                 )
             )
     return found
 
 
 def _calls(text):
-    """(function, what it returns, its arguments) of each line that only calls an explorer."""
+    """(function, what it returns, its arguments, the line) of each that only calls an explorer."""
     modules = {}
     for statement in ast.parse(text).body:
         if isinstance(statement, ast.ImportFrom) and "labs" in (statement.module or "").split("."):
@@ -97,7 +105,7 @@ def _calls(text):
             with contextlib.suppress(ValueError):  # an argument that is no plain value
                 arguments = [ast.literal_eval(value) for value in arguments]
                 named = {word.arg: ast.literal_eval(word.value) for word in named}
-                yield made, kind, arguments, named
+                yield made, kind, arguments, named, ast.unparse(statement)
 
 
 def _uncovered(value):
@@ -115,7 +123,7 @@ def _uncovered(value):
 def write(folder: Path = FOLDER, say: Callable[[str], None] = print, site: str = "") -> None:
     """Write every explorer that needs no kernel, a still of each, and the page to browse them.
 
-    site: the address of the lab's site, if each is to have a link to its notebook there.
+    site: the address of the lab's site, if each is to have a link to its cell there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -130,7 +138,7 @@ def write(folder: Path = FOLDER, say: Callable[[str], None] = print, site: str =
             data.write_atomically(folder / source.name, source.read_bytes())
         else:
             path = folder / f"{shown.name}.html"
-            box.save_html(path, site and in_browser.address(site, shown.notebook))
+            box.save_html(path, site and shown.address(site))
             row["bytes"] = path.stat().st_size
             say(f"{path.name}: {row['bytes'] / 1e6:.2f} MB")
         rows.append((shown, row))
@@ -161,7 +169,7 @@ def _card(shown, row):
             f"<pre>{html.escape(frame)}</pre></details>"
         )
     if shown.needs_kernel and row["site"]:
-        live = html.escape(in_browser.address(row["site"], shown.notebook))
+        live = html.escape(shown.address(row["site"]))
         more = f'<p><a href="{live}">{standalone.RUN_IT}</a></p>'
     return _CARD.substitute(
         target=target,

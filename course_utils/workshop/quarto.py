@@ -18,7 +18,7 @@ NO_RSVG = "A PDF of the book needs rsvg-convert, which is not here: docs/scribes
 def line(id: str, caption: str, alt: str, path: str, wide: bool = False, live: str = "") -> str:
     r"""A figure as Quarto's Markdown has it, over the whole column or, wide, over the margin too.
 
-    live: the address of the notebook that draws it, for a link after the caption.
+    live: the address of the cell that draws it, for a link after the caption.
 
     >>> print(line("fig-a", "50 % of [it]", 'Not "half".', "a.svg"))
     ![50 % of \[it\]](a.svg){#fig-a fig-alt="Not \"half\"." width=100%}

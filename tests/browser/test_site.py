@@ -18,6 +18,8 @@ import threading
 import jupyter_page
 import pytest
 
+from course_utils.workshop import book
+
 pytestmark = pytest.mark.xdist_group("site")
 
 ROOT = jupyter_page.ROOT
@@ -137,6 +139,19 @@ def test_02_runs_whole_and_its_slider_moves(chrome, address):
         assert "02.half" in notebook.kept("ledger/02.json")["predictions"]
         again = Tab(notebook.page, address, "02_magnitude_pruning.ipynb")  # the page anew
         assert "02.half" in again.kept("ledger/02.json")["predictions"]
+
+
+def test_a_link_from_the_book_opens_the_notebook_at_its_cell(chrome, address):
+    entry = next(entry for entry in book.ENTRIES if entry.id == "fig-pruning-budget")
+    link = book.address(address, entry)
+    path = link.removeprefix(f"{address}/lab/index.html?path=")
+    assert path.startswith("02_magnitude_pruning.ipynb#cell-id=")
+    with tab(chrome, address, path) as notebook:
+        shown = """() => { const book = lab.panel().content, cell = book.activeCell;
+          const [top, end] = [cell.node, book.node].map(e => e.getBoundingClientRect().top);
+          return cell.model.sharedModel.getSource().includes('explorers.pruning_budget') &&
+            top >= end - 1 && top < end + book.node.clientHeight; }"""
+        notebook.page.wait_for_function(shown)
 
 
 def covered(notebook, cell):

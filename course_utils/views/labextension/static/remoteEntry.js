@@ -2,7 +2,8 @@
 // or a page, too. This takes the dead reference out of such an output: JupyterLab then shows the
 // next best form, and the next save keeps it. Pictures get the alt text that their output holds, of
 // which JupyterLab reads the size alone. And on a dark theme the lab's pictures, drawn on white, become
-// dark. Written by hand; needs no build.
+// dark. A link from the book, `...#cell-id=ID`, goes to that cell, as JupyterLab's own do inside a
+// notebook. Written by hand; needs no build.
 (() => {
   const VIEW = 'application/vnd.jupyter.widget-view+json';
   // As course_utils/views/in_page.py does for widgets. Only the lab's own have a width and a height.
@@ -43,6 +44,18 @@
     }
   };
 
+  // Go to the cell that the page's address names, once its notebook is open.
+  const visit = (app, fragment) => {
+    if (!fragment.startsWith('#cell-id=')) return;
+    const look = setInterval(() => {
+      const panel = app.shell.currentWidget;
+      if (!panel?.setFragment || !panel.content?.widgets?.length) return;
+      clearInterval(look);
+      panel.setFragment(fragment);
+    }, 200);
+    setTimeout(() => clearInterval(look), 120000);
+  };
+
   const plugin = {
     id: 'lab-pictures:plugin',
     autoStart: true,
@@ -50,6 +63,7 @@
       const style = document.createElement('style');
       style.textContent = DARK;
       document.head.append(style);
+      visit(app, window.location.hash);
       let waiting = 0;
       new MutationObserver(() => {
         waiting ||= setTimeout(() => { waiting = 0; mend(app); }, 200);
