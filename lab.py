@@ -905,13 +905,18 @@ def read_report(report):
 def run(command, names=None):
     """Run a command in the repository with these variables, or the lab's; returns its exit code.
 
+    Of one that a signal ended that is 128 and the signal's number, as a shell has it.
     Ctrl-C reaches the command from the terminal as it reaches us: it is given the time to
     end by itself, and so is it when we are told to terminate.
     """
     sys.stdout.flush()
     process = subprocess.Popen(command, cwd=str(env.ROOT), env=names or variables())
     try:
-        return process.wait()
+        code = process.wait()
+        if code == -signal.SIGINT:  # Ctrl-C ended it, and is still on its way to us
+            time.sleep(1)
+            raise KeyboardInterrupt
+        return code if code >= 0 else 128 - code
     except KeyboardInterrupt:
         end(process)
         raise

@@ -984,3 +984,17 @@ def test_a_signal_ends_lab_and_what_it_started_without_a_traceback(tmp_path, num
     assert "Traceback" not in errors
     with pytest.raises(ProcessLookupError):
         os.kill(int(child_id.read_text()), 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="2026-12-01: Windows has no signals to end a process")
+def test_a_command_that_a_signal_ended_has_a_shells_exit_code(monkeypatch):
+    def killed_by(name):
+        how = f"import os, signal; signal.signal(signal.{name}, signal.SIG_DFL)"
+        return lab.run([sys.executable, "-c", f"{how}; os.kill(os.getpid(), signal.{name})"])
+
+    assert killed_by("SIGTERM") == 143
+    waited = []
+    monkeypatch.setattr(lab.time, "sleep", waited.append)
+    with pytest.raises(KeyboardInterrupt):  # Ctrl-C reached the command first
+        killed_by("SIGINT")
+    assert waited
