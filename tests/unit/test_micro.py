@@ -10,12 +10,14 @@ import time
 
 import numpy as np
 import pytest
+from operator_cases import CASES, Case
 from tflite_tools import Writer, pack, unpack
 
 from course_utils import env
+from course_utils.engines import tflite_file
 from course_utils.engines.integer_engine import IntegerModel
 from course_utils.machines import data, micro, process
-from course_utils.machines.micro import interpreter
+from course_utils.machines.micro import interpreter, memory
 
 needs_tflm = pytest.mark.skipif(
     importlib.util.find_spec("tflite_micro") is None,
@@ -342,3 +344,50 @@ def test_an_outcome_that_is_our_own_fault_is_not_swallowed(watch):
     for arguments in ((micro.run, watch[0]), (micro.compatibility, 5), (len, 5)):
         with pytest.raises(TypeError):
             _outcome(*arguments)
+
+
+class Large(Case):
+    """The random networks of one operator with three times as much of everything."""
+
+    def int(self, low, high):
+        value = super().int(low, high)
+        return 3 * value if low == 1 else value
+
+
+@needs_tflm
+@pytest.mark.parametrize("kind", [Case, Large])
+@pytest.mark.parametrize(
+    ("name", "type_name"),
+    [  # whose kernels ask for more than a multiplier a channel
+        ("BATCH_MATMUL", "int8"),
+        ("SOFTMAX", "int16"),
+        ("SVDF", "int8"),
+        ("TRANSPOSE_CONV", "int8"),
+        ("TRANSPOSE_CONV", "int16"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8"),
+        ("MEAN", "int8"),
+        ("ADD", "int8"),
+    ],
+)
+def test_the_estimated_arena_is_enough_and_not_much_more(name, type_name, kind):
+    for seed in range(2):
+        case = kind(seed, type_name)
+        last = CASES[name](case)
+        tflite = case.writer.bytes([case.first], [last])
+        smallest = micro.smallest_arena(tflite)
+        assert smallest <= memory.estimated_arena(tflite) <= 1.1 * smallest + 640
+
+
+def test_a_state_is_part_of_the_estimated_arena():
+    def network(columns):
+        writer = Writer()
+        x = writer.tensor((1, 4), "int8", 0.1, 0)
+        handle = writer.operator(
+            "VAR_HANDLE", [], writer.tensor((), "resource"), container="", sharedName="state"
+        )
+        before = writer.tensor((1, columns), "int8", 0.1, 0)
+        writer.operator("READ_VARIABLE", [handle], before)
+        return tflite_file.read(writer.bytes([x], [before]))
+
+    more = memory.estimated_arena(network(3200)) - memory.estimated_arena(network(1600))
+    assert more == 1600 + 1600  # the variable, and what is read of it

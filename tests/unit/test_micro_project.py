@@ -18,6 +18,7 @@ from tflite_tools import Writer, pack, unpack
 from course_utils import env
 from course_utils.engines import integer_engine, tflite_file
 from course_utils.machines import conversion, data, micro, models
+from course_utils.machines.micro import memory
 from course_utils.machines.micro.project import contents, export, files, host
 from course_utils.numbers import quantization
 
@@ -734,7 +735,7 @@ def test_the_arena_is_the_measured_one_with_room(exported):
         assert size % 16 == 0
         # Without TFLM an estimate stands in, never too small and not by much too large.
         assert (
-            smallest <= contents.estimated_arena(tflite_file.read(tflite)) <= 1.3 * smallest
+            smallest <= memory.estimated_arena(tflite_file.read(tflite)) <= 1.3 * smallest
         )
 
 

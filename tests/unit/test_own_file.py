@@ -15,7 +15,7 @@ from tflite_tools import Writer
 from course_utils import env
 from course_utils.labs.tflite_micro_export import figures, file_parts, own_file, scenes
 from course_utils.machines import data, micro
-from course_utils.machines.micro import boards
+from course_utils.machines.micro import boards, memory
 from course_utils.machines.micro.project import contents
 
 PARTS = ["Weights", "Mapping", "Lifetimes", "Memory", "Boards", "Refusals"]
@@ -386,7 +386,7 @@ def test_the_measured_arena_stands_beside_the_estimate(own):
     need = file_parts.needs(own.file)
     assert need.smallest == scenes.record("watch_cnn", "int8")["smallest_arena"] == need.arena
     assert need.reserved == contents.arena_of(own.file.graph).size
-    assert need.estimate == contents.estimated_arena(own.file.graph)
+    assert need.estimate == memory.estimated_arena(own.file.graph)
     hybrid = file_parts.needs(file_parts.read("hybrid", dense("float32", "int8", "float32")))
     assert (hybrid.smallest, hybrid.reserved) == (0, 0)
     assert hybrid.source.startswith("TFLM does not run this model")

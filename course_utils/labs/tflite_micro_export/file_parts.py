@@ -18,6 +18,7 @@ from course_utils.engines import tflite_file
 from course_utils.labs.tflite_micro_export import scenes
 from course_utils.labs.tflite_micro_export.figures import Lifetimes, Mapped, Values
 from course_utils.machines import micro
+from course_utils.machines.micro import memory
 from course_utils.machines.micro.project import contents
 from course_utils.numbers.quantization import dequantize
 from course_utils.views.tables import Table
@@ -328,7 +329,7 @@ def needs(file: File) -> Needs:
     To measure takes some seconds. Raises ValueError where the sizes are not known.
     """
     graph = countable(file)
-    estimate = contents.estimated_arena(graph)
+    estimate = memory.estimated_arena(graph)
     if micro.missing():
         recorded = scenes.recorded_arena(graph.file)
         source = "recorded by this laboratory" if recorded else "TFLM is not installed here"
@@ -358,7 +359,7 @@ def arena_table(file: File, need: Needs) -> Table:
     measured = f"{need.smallest:,}" if need.smallest else "–"
     records = "these, and TFLM's records of tensors and operators"
     if any(tensor.is_variable for tensor in file.graph.tensors):
-        records += "; the state that this network keeps comes on top"
+        records += ", and the state that this network keeps"
     reserved = "no project can be exported of what TFLM does not run"
     if need.reserved:
         reserved = "its kArenaSize: the smallest or the estimate, room for Arm's kernels, a margin"

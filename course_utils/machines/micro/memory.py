@@ -8,6 +8,7 @@ operator, and what the kernels prepared once. The weights stay in flash.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -196,7 +197,70 @@ def alive(parts: Sequence[Activation]) -> list[int]:
     changes = [0] * (max((part.last for part in parts), default=-1) + 2)
     for part in parts:
         if part.first <= part.last:
-            size = -(-part.bytes // ALIGNMENT) * ALIGNMENT
-            changes[part.first] += size
-            changes[part.last + 1] -= size
+            changes[part.first] += up(part.bytes)
+            changes[part.last + 1] -= up(part.bytes)
     return list(itertools.accumulate(changes))[:-1]
+
+
+# --- without TFLM ---------------------------------------------------------------------------------
+
+
+def estimated_arena(tflite: bytes | tflite_file.Graph) -> int:
+    """Bytes of the arena, roughly: what must be there at once, a state, and TFLM's records.
+
+    Never below the smallest arena in which TFLM ran the networks of the tests, and at most a tenth
+    and a kilobyte above it.
+    Raises TypeError and ValueError as `tflite_file.read` does.
+    """
+    graph = tflite_file.read(tflite)
+    kept = 1024 + 32 * len(graph.tensors)
+    kept += sum(up(tensor.bytes) for tensor in graph.tensors if tensor.is_variable)
+    at_once, planned = [0], 1 + len(graph.tensors)
+    for operator, there in zip(graph.operators, alive(activations(graph)), strict=True):
+        # Its own record, and a multiplier and a shift for each channel.
+        channels = max((graph.tensors[i].scale.size for i in operator.inputs if i >= 0), default=0)
+        scratch, prepared = _asked_for(graph, operator)
+        kept += 192 + 8 * channels + prepared
+        planned += 4 * (scratch > 0)
+        # Where activations will be there are first the records of the tensors of one operator, in
+        # a convolution twice, then those of the plan.
+        records = 1 + len(operator.inputs) + len(operator.outputs)
+        records += 7 * operator.name.endswith("CONV_2D")
+        at_once += [there + scratch, 64 * records]
+    return max(*at_once, 72 * planned) + kept
+
+
+def _asked_for(graph, operator) -> tuple[int, int]:
+    """What TFLM's reference kernel of an operator asks for beyond a multiplier a channel, in bytes.
+
+    Returns (while it runs, as long as the interpreter). Found from what `arena` and `smallest_arena`
+    measure of random networks, TFLM 8f6596d; `tests/unit/test_micro.py` compares them again.
+    """
+    inputs = {at: graph.tensors[i] for at, i in enumerate(operator.inputs) if i >= 0}
+    result = graph.tensors[operator.outputs[0]] if operator.outputs else None
+    match operator.name:
+        case "TRANSPOSE_CONV" if result:  # a sum for each output
+            return up({"int8": 4, "int16": 8}.get(result.type, 0) * result.size), 0
+        case "MEAN" | "SUM" | "REDUCE_MAX" | "REDUCE_MIN" if result:  # a sum for each output, axes
+            return up(4 * result.size) + 2 * ALIGNMENT, 0
+        case "SVDF" if result and 2 in inputs:  # a product for each filter, a sum for each output
+            return up(4 * math.prod(inputs[2].shape[:1])) + up(4 * result.size), 0
+        case "UNIDIRECTIONAL_SEQUENCE_LSTM" if 19 in inputs:  # four gates; their numbers
+            return 4 * up(inputs[19].bytes), 536
+        case "BATCH_MATMUL":  # what it multiplies, turned
+            turned = operator.options["adj_x"], not operator.options["adj_y"]
+            return 0, 64 + sum(up(inputs[i].bytes) for i in inputs if i < 2 and turned[i])
+        case "SOFTMAX" if result and result.type == "int16":  # two tables
+            return 0, 2 * 2 * 513
+        case "READ_VARIABLE" if result:  # the variable itself
+            return 0, up(result.bytes)
+    return 0, 0
+
+
+def up(value: int, unit: int = ALIGNMENT) -> int:
+    """A number of bytes, rounded up to a multiple.
+
+    >>> up(17)
+    32
+    """
+    return -(-value // unit) * unit

@@ -110,16 +110,16 @@ class ProjectArena(NamedTuple):
 def arena_of(graph) -> ProjectArena:
     scratch = _scratch(graph)
     if interpreter.missing():
-        needed = estimated_arena(graph)
+        needed = memory.estimated_arena(graph)
         how = "estimated from the tensors' sizes, because TFLM was not installed: not measured"
         found = [f"{needed:,} bytes, {how}"]
         on_32_bits = "Whether a 32-bit microcontroller needs less was not measured either."
         to_start = 0
     else:
         used, needed = memory.arena(graph), memory.smallest_arena(graph)
-        beyond = needed - _up(used.total, memory.ALIGNMENT)
+        beyond = needed - memory.up(used.total)
         records = PLANNED * len(graph.operators)
-        to_start = _up(beyond + records, memory.ALIGNMENT)
+        to_start = memory.up(beyond + records)
         how = "measured, with room for optimized kernels and a margin"
         found = [
             f"{needed:,} bytes: the smallest arena in which TFLM {revision()[0]} ran this network,",
@@ -130,7 +130,7 @@ def arena_of(graph) -> ProjectArena:
             f"{used.on_32_bits:,} bytes."
         )
     margin = round(MARGIN * needed)
-    size = _up(needed + scratch + margin, memory.ALIGNMENT)
+    size = memory.up(needed + scratch + margin)
     comment = [
         *found,
         f"+ {scratch:,} bytes for the scratch memory of optimized kernels (CMSIS-NN): an estimate",
@@ -149,10 +149,6 @@ def arena_of(graph) -> ProjectArena:
     return ProjectArena(size, needed, to_start, how, comment, start_comment)
 
 
-def _up(value, unit):
-    return -(-value // unit) * unit
-
-
 def _scratch(graph) -> int:
     """Bytes that CMSIS-NN's convolutions ask for on a Cortex-M4, the most of any one: an estimate.
 
@@ -166,18 +162,8 @@ def _scratch(graph) -> int:
                 continue
             patch = kernel.size // (kernel.shape[0] if operator.name == "CONV_2D" else 1)
             if kernel.type == "int8":
-                largest = max(largest, 4 * _up(patch, 4))
+                largest = max(largest, 4 * memory.up(patch, 4))
     return largest
-
-
-def estimated_arena(graph) -> int:
-    """Bytes of the arena, roughly: what must be alive at once, and TFLM's records of it."""
-    records = 1024 + 32 * len(graph.tensors)
-    for operator in graph.operators:
-        # Each operator's own record, and a multiplier and a shift for each channel.
-        channels = max((graph.tensors[i].scale.size for i in operator.inputs if i >= 0), default=0)
-        records += 192 + 8 * channels
-    return max(memory.alive(memory.activations(graph)), default=0) + records
 
 
 def revision() -> tuple[str, str]:
