@@ -206,6 +206,32 @@ def test_what_the_kernels_do_not_have_is_said_in_one_sentence(tmp_path, tflite, 
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "DEPTHWISE_CONV_2D"])
+def test_sums_that_an_int32_does_not_hold_are_refused(name):
+    """In C they would be undefined; 255 * 127 * 66,311 is the last product sum that fits."""
+
+    def network(depth, bias):
+        writer = Writer()
+        quantized = {"scale": 0.1, "zero_point": 0}
+        if name == "FULLY_CONNECTED":
+            x, shape, options = (1, depth), (1, depth), {}
+        else:
+            x, shape = (1, depth, 1, 1), (1, depth, 1, 1)
+            options = {"padding": "VALID", "strideH": 1, "strideW": 1, "depthMultiplier": 1}
+        start = writer.tensor(x, "int8", **quantized)
+        weights = writer.constant(np.full(shape, -127), "int8", **quantized)
+        biases = writer.constant(np.array([bias]), "int32", scale=0.01, zero_point=0)
+        end = writer.tensor((1, 1) if len(x) == 2 else (1, 1, 1, 1), "int8", 1e6, 0)
+        writer.operator(name, [start, weights, biases], end, **options)
+        return tflite_file.read(writer.bytes([start], [end]))
+
+    room = 2**31 - 1 - 255 * 127 * 66_311
+    lowering.lower(network(66_311, room))
+    for depth, bias in ((66_311, room + 1), (66_312, 0)):
+        with pytest.raises(ValueError, match=r"a sum of 2,147,\d{3},\d{3}, which no int32"):
+            lowering.lower(network(depth, bias))
+
+
 def in_float32(name, *others, y, x=(1, 4, 4, 2), **options):
     """One operator; others: constants of these shapes, None for an input that is left out."""
     writer = Writer()

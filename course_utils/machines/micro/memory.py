@@ -233,8 +233,8 @@ def estimated_arena(tflite: bytes | tflite_file.Graph) -> int:
 def _asked_for(graph, operator) -> tuple[int, int]:
     """What TFLM's reference kernel of an operator asks for beyond a multiplier a channel, in bytes.
 
-    Returns (while it runs, as long as the interpreter). Found from what `arena` and `smallest_arena`
-    measure of random networks, TFLM 8f6596d; `tests/unit/test_micro.py` compares them again.
+    Returns (while it runs, as long as the interpreter). Found from what `smallest_arena` measured
+    of random networks, TFLM 8f6596d; `tests/unit/test_micro.py` compares them again.
     """
     inputs = {at: graph.tensors[i] for at, i in enumerate(operator.inputs) if i >= 0}
     result = graph.tensors[operator.outputs[0]] if operator.outputs else None

@@ -125,6 +125,14 @@ def _check_shift(op, largest):
         raise ValueError(f"{op} has an output scale so far below its inputs' that nothing is left.")
 
 
+def _check_sums(op, filters, biases):
+    channel = -1 if op.name == "DEPTHWISE_CONV_2D" else 0
+    weights = np.moveaxis(filters.data.astype(np.int64), channel, 0).reshape(biases.size, -1)
+    largest = (255 * np.abs(weights).sum(axis=1) + np.abs(biases.astype(np.int64))).max()
+    if largest > np.iinfo(np.int32).max:
+        raise ValueError(f"{op} can reach a sum of {largest:,}, which no int32 holds.")
+
+
 def _weighted(op, x, rest, y, units):
     """Fields and arrays of a layer with weights: how its sums become codes, or clipped floats."""
     filters, bias = rest[0], rest[1] if len(rest) > 1 else None
@@ -138,6 +146,7 @@ def _weighted(op, x, rest, y, units):
     arrays = {"weights": filters.data.reshape(-1), "biases": biases}
     if y.type == "float32":
         return _limits(op, y), arrays
+    _check_sums(op, filters, biases)
     multipliers, shifts = quantize_multipliers(real_multipliers_of(x, filters, y, units))
     _check_shift(op, shifts.max())
     zero_points = {"x_zero_point": x.qparams.zero_point, "y_zero_point": y.qparams.zero_point}
