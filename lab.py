@@ -770,6 +770,12 @@ EXPORTS = {
     "HTMLExporter": {"template_name": "lab-pictures"},
     "SlidesExporter": {"template_name": "reveal"},  # it is an HTMLExporter, with its own template
 }
+# A file that is chosen in a notebook comes in one message. By itself a server ends the connection
+# of one of more than 10 MB.
+SERVER = {
+    **EXPORTS,
+    "ServerApp": {"tornado_settings": {"websocket_max_message_size": 2**28}},
+}
 
 
 def jupyter_folder():
@@ -779,7 +785,7 @@ def jupyter_folder():
 
 JUPYTER_SETTINGS = {
     "etc/jupyter/jupyter_nbconvert_config.json": EXPORTS,
-    "etc/jupyter/jupyter_server_config.json": EXPORTS,
+    "etc/jupyter/jupyter_server_config.json": SERVER,
     "etc/jupyter/labconfig/page_config.json": {
         "disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True},
         "buildAvailable": False,

@@ -119,8 +119,8 @@ def serve(folder: Path, private: Path, ledger: bool = False):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(lab.VIEWS / file, target)
     (private / "config").mkdir()
-    exports = private / "config" / "jupyter_server_config.json"
-    exports.write_text(json.dumps(lab.EXPORTS), encoding="utf-8")
+    config = private / "config" / "jupyter_server_config.json"
+    config.write_text(json.dumps(lab.SERVER), encoding="utf-8")
     command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
     log = private / "server.log"
     with log.open("w") as out:

@@ -217,3 +217,18 @@ def test_an_unexecuted_notebook_shows_the_pictures(book, chrome, server, folder,
         images = exported.query_selector_all("img[src^='data:image/png']")
         assert [image.get_attribute("alt") for image in images] == told
         exported.close()
+
+
+def test_a_file_larger_than_a_servers_usual_message_arrives(chrome, server, folder):
+    code = "from course_utils.labs.tflite_micro_export import own_file\nown_file.page()"
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(book, folder / "own_file.ipynb")
+    with jupyter_page.notebook(chrome, server, "own_file.ipynb") as notebook:
+        notebook.run_all()
+        (page,) = notebook.labs(0)
+        with notebook.page.expect_file_chooser() as chooser:
+            page.query_selector("text=Choose a .tflite file").click()
+        large = {"name": "large.tflite", "mimeType": "", "buffer": bytes(12_000_000)}
+        chooser.value.set_files(large)
+        page.wait_for_selector("text=large.tflite can't be shown", timeout=120_000)

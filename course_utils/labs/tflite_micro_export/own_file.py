@@ -69,7 +69,8 @@ class OwnFile(Pictured):
         )  # fmt: skip
         self.again = ipywidgets.Button(description="Look again", layout={"width": "auto"})
         self.again.tooltip = "Look for .tflite files in the notebook's folder"
-        # A Jupyter server ends the connection of a message of more than 10 MB, without a word.
+        # A Jupyter server that `lab.py` did not start ends the connection of a message of more than
+        # 10 MB, without a word.
         self.upload.tooltip = "Up to 8 MB; larger files: by the list of files at the left"
         self.parts = ipywidgets.ToggleButtons(
             options=list(PARTS), description="Show", style={"description_width": "initial"},
