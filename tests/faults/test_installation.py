@@ -576,7 +576,8 @@ def test_a_disk_that_is_full_leaves_no_half_notebook(course, monkeypatch):
 def test_two_labs_started_together_listen_on_two_ports(tmp_path):
     """The real JupyterLab, as lab.py starts it; how long it takes plays no part."""
     code = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import lab\n"
-    code += "lab.serve(sys.executable, False, None, Path('.').resolve(), 'no')"
+    code += "serve = lambda _: lab.serve(sys.executable, False, None, Path('.').resolve(), 'no')\n"
+    code += "lab.main = serve; sys.exit(lab.start())"  # which ends JupyterLab when it is ended
     variables = {**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path)}
     both = [
         subprocess.Popen(
