@@ -33,7 +33,7 @@ from course_utils.machines import (
     process,
 )
 from course_utils.machines.micro import memory
-from course_utils.machines.micro.c_project import lowering, planning
+from course_utils.machines.micro.c_project import lowering
 
 runtimes = importlib.import_module("course_utils.machines.micro.runtimes")
 
@@ -273,9 +273,9 @@ def test_bytes_alive_are_those_of_the_definition():
 
 
 def test_a_plan_of_too_many_activations_is_refused():
-    parts = [memory.Activation("", 4, i, i) for i in range(planning.MOST + 1)]
+    parts = [memory.Activation("", 4, i, i) for i in range(memory.MOST_ACTIVATIONS + 1)]
     with pytest.raises(ValueError, match="1,025 activations, and 1,024 are placed at most"):
-        planning.places(parts)
+        memory.places(parts)
 
 
 def test_inputs_that_no_memory_holds_are_not_drawn():
@@ -297,7 +297,7 @@ def looks(tflite):
     except ValueError:
         return
     yield "run", lambda: _run(graph)
-    yield "lifetimes", lambda: planning.places(memory.activations(graph))
+    yield "lifetimes", lambda: memory.places(memory.activations(graph))
     yield "arena", lambda: memory.alive(memory.activations(graph))
     yield "inputs", lambda: memory._some_inputs(graph)
     yield "compatibility", lambda: str(micro.compatibility(graph))

@@ -286,12 +286,12 @@ parts = st.lists(
 )  # fmt: skip
 
 
-@given(parts)
-def test_what_lives_at_the_same_time_shares_no_byte(activations):
-    placed = planning.places(activations)
+@given(parts, st.sampled_from([memory.ALIGNMENT, planning.ALIGNMENT]))
+def test_what_lives_at_the_same_time_shares_no_byte(activations, alignment):
+    placed = memory.places(activations, alignment)
     assert [place.activation for place in placed] == activations
     for n, one in enumerate(placed):
-        assert one.offset % planning.ALIGNMENT == 0
+        assert one.offset % alignment == 0
         for two in placed[:n]:
             a, b = one.activation, two.activation
             at_once = a.first <= b.last and b.first <= a.last

@@ -1,6 +1,7 @@
 """TFLM in a process of its own: what it refuses, what it survives, and the memory it takes."""
 
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -10,7 +11,9 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from operator_cases import CASES, Case
+from random_networks import networks, streams
 from tflite_tools import Writer, pack, unpack
 
 from course_utils import env
@@ -376,6 +379,44 @@ def test_the_estimated_arena_is_enough_and_not_much_more(name, type_name, kind):
         tflite = case.writer.bytes([case.first], [last])
         smallest = micro.smallest_arena(tflite)
         assert smallest <= memory.estimated_arena(tflite) <= 1.1 * smallest + 640
+        assert memory.planned_head(tflite) == micro.arena(tflite).head
+
+
+@needs_tflm
+@pytest.mark.parametrize(
+    "drawn",
+    [networks(), networks("int16"), streams()],
+    ids=["int8", "int16", "with a state"],
+)
+def test_activations_are_planned_as_tflm_plans_them(drawn):
+    compared = 0
+
+    @settings(max_examples=25, deadline=None)
+    @given(drawn)
+    def compare(network):
+        nonlocal compared
+        try:
+            head = micro.arena(network[0]).head
+        except micro.Refused:
+            return
+        compared += 1
+        assert memory.planned_head(network[0]) == head
+
+    compare()
+    assert compared > 10
+
+
+@needs_tflm
+def test_of_two_activations_of_a_size_the_later_is_placed_first():
+    """As in MLPerf Tiny's network for faces: the other way round the head would be smaller."""
+    writer, sizes = Writer(), (48, 32, 32, 64, 16)
+    tensors = [writer.tensor((1, size), "int8", 0.1, 0) for size in sizes]
+    for (x, reads), (y, writes) in itertools.pairwise(zip(tensors, sizes, strict=True)):
+        weights = writer.constant(np.ones((writes, reads)), "int8", scale=0.1, zero_point=0)
+        writer.operator("FULLY_CONNECTED", [x, weights], y)
+    tflite = writer.bytes([tensors[0]], [tensors[-1]])
+    assert memory.planned_head(tflite) == micro.arena(tflite).head
+    assert max(memory.alive(memory.activations(tflite))) < memory.planned_head(tflite)
 
 
 def test_a_state_is_part_of_the_estimated_arena():

@@ -365,6 +365,8 @@ def arena_table(file: File, need: Needs) -> Table:
         reserved = "its kArenaSize: the smallest or the estimate, room for Arm's kernels, a margin"
     rows = [
         ("activations that are alive at once", f"{peak:,}", "from the graph"),
+        ("the same, where TFLM places them", f"{memory.planned_head(file.graph):,}",
+         "its planner puts the largest first; with the scratch memory of its reference kernels"),
         ("the arena, estimated", f"{need.estimate:,}", records),
         ("the smallest arena", measured, need.source),
         ("what an exported project reserves", f"{need.reserved:,}" if need.reserved else "–",
