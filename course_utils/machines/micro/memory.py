@@ -255,7 +255,7 @@ def estimated_arena(tflite: bytes | tflite_file.Graph) -> int:
     """Bytes of the arena, roughly: what must be there at once, a state, and TFLM's records.
 
     Never below the smallest arena in which TFLM ran 153 real files, and the random networks of the
-    tests; for 151 of the files at most a tenth and a kilobyte above it.
+    tests, and at most a tenth and a kilobyte above it.
     Raises TypeError and ValueError as `tflite_file.read` does.
     """
     graph = tflite_file.read(tflite)
@@ -268,7 +268,7 @@ def estimated_arena(tflite: bytes | tflite_file.Graph) -> int:
     for operator in graph.operators:
         scratch, tables = _asked_for(graph, operator)
         kept += 192 + 8 * _channels(graph, operator) + tables
-        planned += 4 * 88 * (scratch > 0)
+        planned += 88 * len(scratch)
         twice = operator.name.endswith("CONV_2D")
         prepared.append(64 * (1 + len(operator.inputs) + len(operator.outputs) + 7 * twice))
     return kept + max(planned_head(graph), planned, *prepared)
@@ -283,8 +283,8 @@ def planned_head(tflite: bytes | tflite_file.Graph) -> int:
     graph = tflite_file.read(tflite)
     parts = [part._replace(bytes=up(part.bytes)) for _, part in sorted(lives(graph).items())]
     for operator in graph.operators:
-        if scratch := _asked_for(graph, operator)[0]:
-            parts.append(Activation("scratch", scratch, operator.index, operator.index))
+        at, (scratch, _) = operator.index, _asked_for(graph, operator)
+        parts += [Activation("scratch", up(size), at, at) for size in scratch]
     return max((place.end for place in places(parts)), default=0)
 
 
@@ -297,31 +297,33 @@ def _channels(graph, operator) -> int:
     return int(max(channels, default=0))
 
 
-def _asked_for(graph, operator) -> tuple[int, int]:
+def _asked_for(graph, operator) -> tuple[list[int], int]:
     """What TFLM's reference kernel of an operator asks for beyond a multiplier a channel, in bytes.
 
-    Returns (while it runs, as long as the interpreter). Found from what `smallest_arena` measured
-    of random networks, TFLM 8f6596d; `tests/unit/test_micro.py` compares them again.
+    Returns ([each scratch buffer while it runs], what it keeps with the interpreter). Found from
+    what `arena` and `smallest_arena` measured of random networks, TFLM 8f6596d; the tests compare
+    them again.
     """
     inputs = {at: graph.tensors[i] for at, i in enumerate(operator.inputs) if i >= 0}
     result = graph.tensors[operator.outputs[0]] if operator.outputs else None
     match operator.name:
         case "TRANSPOSE_CONV" if result:  # a sum for each output
-            return up({"int8": 4, "int16": 8}.get(result.type, 0) * result.size), 0
+            each = {"int8": 4, "int16": 8}.get(result.type)
+            return [each * result.size] if each else [], 0
         case "MEAN" | "SUM" | "REDUCE_MAX" | "REDUCE_MIN" if result:  # a sum for each output, axes
-            return up(4 * result.size) + 2 * ALIGNMENT, 0
+            return [4 * result.size, ALIGNMENT, ALIGNMENT], 0
         case "SVDF" if result and 2 in inputs:  # a product for each filter, a sum for each output
-            return up(4 * math.prod(inputs[2].shape[:1])) + up(4 * result.size), 0
+            return [4 * math.prod(inputs[2].shape[:1]), 4 * result.size], 0
         case "UNIDIRECTIONAL_SEQUENCE_LSTM" if 19 in inputs:  # four gates; their numbers
-            return 4 * up(inputs[19].bytes), 536
+            return 4 * [inputs[19].bytes], 536
         case "BATCH_MATMUL":  # what it multiplies, turned
             turned = operator.options["adj_x"], not operator.options["adj_y"]
-            return 0, 64 + sum(up(inputs[i].bytes) for i in inputs if i < 2 and turned[i])
-        case "SOFTMAX" if result and result.type == "int16":  # two tables
-            return 0, 2 * 2 * 513
+            return [], 64 + sum(up(inputs[i].bytes) for i in inputs if i < 2 and turned[i])
+        case "SOFTMAX" if 0 in inputs and inputs[0].type == "int16":  # two tables
+            return [], 2 * 2 * 513
         case "READ_VARIABLE" if result:  # the variable itself
-            return 0, up(result.bytes)
-    return 0, 0
+            return [], up(result.bytes)
+    return [], 0
 
 
 def up(value: int, unit: int = ALIGNMENT) -> int:
