@@ -13,8 +13,6 @@ import pytest
 
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
 OUTPUTS = ".jp-OutputArea-output"
-# What JupyterLab and ipywidgets make and no notebook can mend: (rule, selector, why).
-NOT_OURS: list[tuple[str, str, str]] = []
 
 
 @cache
@@ -32,21 +30,19 @@ def script() -> str:
 
 
 def violations(page, selector: str = "html", **options) -> list[str]:
-    """A line for each element below `selector` that breaks a rule, without those in NOT_OURS.
+    """A line for each element below `selector` that breaks a rule.
 
     options: of `axe.run`, such as runOnly=["color-contrast"].
     """
     page.evaluate(script())
     found = page.evaluate(
-        """async ([selector, notOurs, options]) => {
+        """async ([selector, options]) => {
              const {violations} = await axe.run(selector, options);
              return violations.flatMap(({id, nodes}) => nodes
-               .filter(node => !notOurs.some(([rule, where]) =>
-                 rule === id && document.querySelector(node.target[0])?.matches(where)))
                .map(node => `${id}: ${node.target} ${node.html.slice(0, 160)} ` +
                  node.failureSummary.split('\\n').slice(1).join(' ').slice(0, 240)));
            }""",
-        [selector, [row[:2] for row in NOT_OURS], {"resultTypes": ["violations"], **options}],
+        [selector, {"resultTypes": ["violations"], **options}],
     )
     return sorted(found)
 
