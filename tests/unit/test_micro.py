@@ -378,7 +378,7 @@ def test_the_estimated_arena_is_enough_and_not_much_more(name, type_name, kind):
         last = CASES[name](case)
         tflite = case.writer.bytes([case.first], [last])
         smallest = micro.smallest_arena(tflite)
-        assert smallest <= memory.estimated_arena(tflite) <= 1.1 * smallest + 640
+        assert smallest <= memory.estimated_arena(tflite) <= 1.2 * smallest + 640
         assert memory.planned_head(tflite) == micro.arena(tflite).head
 
 
@@ -388,7 +388,7 @@ def test_the_estimated_arena_is_enough_and_not_much_more(name, type_name, kind):
     [networks(), networks("int16"), streams()],
     ids=["int8", "int16", "with a state"],
 )
-def test_activations_are_planned_as_tflm_plans_them(drawn):
+def test_activations_are_planned_as_tflm_plans_them_and_the_arena_is_estimated(drawn):
     compared = 0
 
     @settings(max_examples=25, deadline=None)
@@ -401,6 +401,8 @@ def test_activations_are_planned_as_tflm_plans_them(drawn):
             return
         compared += 1
         assert memory.planned_head(network[0]) == head
+        smallest = micro.smallest_arena(network[0])
+        assert smallest <= memory.estimated_arena(network[0]) <= 1.2 * smallest + 1024
 
     compare()
     assert compared > 10
