@@ -234,7 +234,19 @@ class Notebook:
         for button in node.query_selector_all("button:has-text('Show it without a guess')"):
             button.click()
             button.wait_for_element_state("hidden", timeout=60_000)
-            self.page.wait_for_timeout(300)
+        # What was covered is saved with the output, too, and JupyterLab then shows the output anew.
+        self.page.wait_for_function(
+            "cell => !JSON.stringify(lab.outputs()[cell]).includes('Covered: this answers')",
+            arg=cell,
+            timeout=60_000,
+        )
+        self.page.wait_for_function(
+            """cell => { const before = window.shown, now = window.shown = lab.roots().filter(
+                 e => lab.panel().content.widgets[cell].node.contains(e));
+               return before?.length === now.length && now.every((e, i) => e === before[i]); }""",
+            arg=cell,
+            polling=500,
+        )
 
     @contextlib.contextmanager
     def busy(self):
