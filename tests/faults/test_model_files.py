@@ -299,6 +299,7 @@ def looks(tflite):
     yield "run", lambda: _run(graph)
     yield "lifetimes", lambda: memory.places(memory.activations(graph))
     yield "arena", lambda: memory.alive(memory.activations(graph))
+    yield "estimated arena", lambda: memory.estimated_arena(graph)
     yield "inputs", lambda: memory._some_inputs(graph)
     yield "compatibility", lambda: str(micro.compatibility(graph))
     yield "on a runtime", lambda: str(micro.compatibility(graph, "Chirale_TensorFlowLite"))

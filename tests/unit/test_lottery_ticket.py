@@ -314,6 +314,12 @@ def test_methods_and_curves_say_what_the_rows_say(number):
     assert np.array_equal(figure.moving["ticket"].get_ydata(), state.losses["ticket"])
 
 
+def test_a_control_that_was_not_run_at_a_size_says_so():
+    for number, says in ((scenes.SMALL, ""), (scenes.SMALL + 2, "not run at this size")):
+        figure = figures.draw_methods(scenes.methods(number))
+        assert figure.moving["same_inputs missing"].get_text() == says
+
+
 @pytest.mark.parametrize("entry", book.ENTRIES, ids=lambda entry: entry.id)
 def test_the_books_claims_are_true_and_can_be_false(entry):
     scene = entry.scene()

@@ -256,6 +256,7 @@ def draw_methods(state: Methods, figure=None):
         gain = state.of_dense if method == "dense" else state.ahead.get(method)
         moving[f"{method} value"].set_xdata([gain.value if gain else np.nan])
         moving[f"{method} interval"].set_xdata([gain.low, gain.high] if gain else [np.nan] * 2)
+        moving[f"{method} missing"].set_text("" if gain else "not run at this size")
     moving["title"].set_text(f"{state.left:.1%} of the weights left")
     return figure
 
@@ -270,6 +271,9 @@ def _difference_axes(figure, ax, state):
         )
         (figure.moving[f"{method} value"],) = ax.plot(
             [0], [y], look.marker, color=look.color, markersize=7, animated=True
+        )
+        figure.moving[f"{method} missing"] = ax.text(
+            0.2, y, "", va="bottom", fontsize=8, animated=True
         )
     ax.set(xlim=(-2, 8), ylim=(len(names) - 0.5, -0.5),
            xlabel="points by which the ticket is ahead", title="Ticket against …")  # fmt: skip

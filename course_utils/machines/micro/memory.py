@@ -1,4 +1,4 @@
-"""The RAM that a model takes in TFLM: measured by part, and the smallest arena found by trying.
+"""The RAM that a model takes in TFLM: measured by part, found by trying, or without TFLM estimated.
 
 TFLM plans all its memory in one array, the arena. Its head holds the activations, which share
 their bytes over the network's life; its tail holds what stays: a record for each tensor and each
