@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-THEMES = ("JupyterLab Light", "JupyterLab Dark")
+THEMES = ("JupyterLab Dark", "JupyterLab Light")  # the last one stays, for the next notebook
 OUTPUTS = ".jp-OutputArea-output"
 
 
@@ -69,7 +69,7 @@ def violations_of_outputs(book) -> list[str]:
         page.evaluate(
             "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
         )
-        light = theme == THEMES[0]
+        light = theme == "JupyterLab Light"
         attribute = f"[data-jp-theme-light={'true' if light else 'false'}]"
         page.wait_for_selector(attribute, state="attached")
         page.wait_for_timeout(500)  # the style sheet of the theme
